@@ -1,0 +1,1 @@
+//! The embedded agent: a small A2A server with model providers and tools.

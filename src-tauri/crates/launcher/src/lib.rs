@@ -1,0 +1,1 @@
+//! Where agents run: the Launcher trait and the local child-process launcher.

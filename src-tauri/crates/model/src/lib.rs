@@ -1,0 +1,1 @@
+//! Ids, statuses, events, wire payloads and access rules: pure, without I/O or clock.

@@ -1,0 +1,1 @@
+//! The platform server: its services, one folder per capability, and their HTTP face.

@@ -1,0 +1,1 @@
+//! SQLite: one writer thread with group commit, query-only readers, migrations, the event outbox.

@@ -1,0 +1,1 @@
+//! Secrets: the OS keychain, and a sealed file where there is none.

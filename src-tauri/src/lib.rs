@@ -1,0 +1,1 @@
+//! Molecule Desktop: the command line and the window around the platform server.

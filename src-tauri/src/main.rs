@@ -1,0 +1,3 @@
+//! The `molecule` program.
+
+fn main() {}
