@@ -1,0 +1,88 @@
+//! Identifiers.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// The id of a workspace: a UUID, always shown in lower case with hyphens (R-2, 20 §0).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(transparent)]
+#[schema(value_type = String, format = Uuid)]
+pub struct WorkspaceId(Uuid);
+
+impl WorkspaceId {
+    /// A fresh random id.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(Uuid::new_v4())
+    }
+
+    /// Accepts any spelling of a UUID: upper case, braces, `urn:uuid:`, no hyphens (20 §0, "loose").
+    #[must_use]
+    pub fn parse_loose(text: &str) -> Option<Self> {
+        Uuid::parse_str(text).ok().map(Self)
+    }
+
+    /// Accepts only the canonical spelling: lower case, hyphens (20 §0, "strict").
+    #[must_use]
+    pub fn parse_strict(text: &str) -> Option<Self> {
+        let id = Self::parse_loose(text)?;
+        let mut buffer = [0; 36];
+        (*id.0.hyphenated().encode_lower(&mut buffer) == *text).then_some(id)
+    }
+
+    /// The first twelve characters, as container names carry them (20 §7.6).
+    #[must_use]
+    pub fn short(&self) -> String {
+        self.to_string().chars().take(12).collect()
+    }
+}
+
+impl fmt::Display for WorkspaceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0.hyphenated(), f)
+    }
+}
+
+impl fmt::Debug for WorkspaceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for WorkspaceId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Uuid::parse_str(text).map(Self)
+    }
+}
+
+/// A fresh UUID v4 as text, for rows that need no type of their own.
+#[must_use]
+pub fn fresh() -> String {
+    Uuid::new_v4().hyphenated().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::WorkspaceId;
+
+    #[test]
+    fn strict_takes_only_the_canonical_spelling() {
+        let canonical = "7a7d8a52-6d0e-4f0c-9b39-0f9a2a3a6a11";
+        let parsed = WorkspaceId::parse_strict(canonical).unwrap();
+        assert_eq!(parsed.to_string(), canonical);
+        for other in [
+            "7A7D8A52-6D0E-4F0C-9B39-0F9A2A3A6A11",
+            "7a7d8a526d0e4f0c9b390f9a2a3a6a11",
+            "{7a7d8a52-6d0e-4f0c-9b39-0f9a2a3a6a11}",
+            "urn:uuid:7a7d8a52-6d0e-4f0c-9b39-0f9a2a3a6a11",
+        ] {
+            assert_eq!(WorkspaceId::parse_strict(other), None, "{other}");
+            assert_eq!(WorkspaceId::parse_loose(other), Some(parsed), "{other}");
+        }
+        assert_eq!(WorkspaceId::parse_loose("not-an-id"), None);
+    }
+}
