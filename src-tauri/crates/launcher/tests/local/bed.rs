@@ -105,7 +105,7 @@ impl Bed {
         let mark = format!("MOLECULE_INSTALLATION={}", self.installation);
         let pids = fs::read_dir("/proc").unwrap().flatten();
         pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-            .filter(|pid| environ(*pid).iter().any(|entry| *entry == mark))
+            .filter(|pid| environ(*pid).contains(&mark))
             .collect()
     }
 

@@ -10,6 +10,26 @@ use tokio::time::timeout;
 
 use crate::bed::{Bed, SOON, WELL_BEHAVED, credentials, eventually, variables};
 
+/// What an agent sees of the server's own environment.
+const PASSED: [&str; 16] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+    "TZ",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "RUST_LOG",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+];
+
 const MUTE: &str = "while read -r line; do :; done";
 
 /// Never says a word; its stdout is held open by a child.
@@ -79,11 +99,9 @@ fn mode(path: &std::path::Path) -> u32 {
 
 #[tokio::test]
 async fn the_environment_is_cleared_and_then_exactly_what_was_given() {
-    let canary = "CARGO_MANIFEST_DIR";
-    assert!(
-        std::env::var_os(canary).is_some(),
-        "the server has the canary"
-    );
+    let withheld =
+        std::env::vars_os().filter(|(name, _)| !PASSED.iter().any(|passed| name == passed));
+    assert!(withheld.count() > 0, "the server has something to withhold");
     let bed = Bed::new(WELL_BEHAVED);
     let id = WorkspaceId::random();
     let launch = bed.launch_with(id, |spec| spec.workspace_access = Access::ReadOnly);
@@ -91,24 +109,7 @@ async fn the_environment_is_cleared_and_then_exactly_what_was_given() {
 
     let folder = bed.folder(id).display().to_string();
     let mut variables = variables(pid);
-    for name in [
-        "PATH",
-        "HOME",
-        "USER",
-        "LANG",
-        "LC_ALL",
-        "TMPDIR",
-        "TZ",
-        "SSL_CERT_FILE",
-        "SSL_CERT_DIR",
-        "RUST_LOG",
-        "HTTP_PROXY",
-        "HTTPS_PROXY",
-        "NO_PROXY",
-        "http_proxy",
-        "https_proxy",
-        "no_proxy",
-    ] {
+    for name in PASSED {
         assert_eq!(variables.remove(name), std::env::var(name).ok(), "{name}");
     }
     let expected = [
@@ -322,12 +323,12 @@ async fn simultaneous_starts_of_one_workspace_leave_one_agent() {
 async fn the_console_turns_over_and_is_read_across_the_turn() {
     let script = r#"
         i=0
-        while [ $i -lt 300 ]; do echo "line $i of the console" >&2; i=$((i + 1)); done
+        while [ $i -lt 2000 ]; do echo "line $i of the console" >&2; i=$((i + 1)); done
         echo '{"listening":"http://127.0.0.1:41234"}'
         echo 'more on stdout is read and dropped'
         read -r line
     "#;
-    let bed = Bed::with(script, |options| options.log_limit = 4096);
+    let bed = Bed::with(script, |options| options.log_limit = 32 * 1024);
     let id = WorkspaceId::random();
     bed.launcher.start(bed.launch(id)).await.unwrap();
     bed.launcher.stop(id).await.unwrap();
@@ -336,11 +337,11 @@ async fn the_console_turns_over_and_is_read_across_the_turn() {
     assert!(size("agent.log.1") > 0 && size("agent.log") > 0);
     let console = bed.launcher.console(id, usize::MAX).await.unwrap();
     assert!(
-        console.ends_with("line 298 of the console\nline 299 of the console\n"),
+        console.ends_with("line 1998 of the console\nline 1999 of the console\n"),
         "{console}"
     );
-    let tail = bed.launcher.console(id, 24).await.unwrap();
-    assert_eq!(tail, "line 299 of the console\n");
+    let tail = bed.launcher.console(id, 25).await.unwrap();
+    assert_eq!(tail, "line 1999 of the console\n");
     // The next server reads it without having run the agent.
     let next = bed
         .second_launcher("")
