@@ -1,0 +1,212 @@
+//! The front door: what every request passes, in order, before a route sees it.
+//!
+//! 1. `Host` is one of our names with our port. 2. A capability in the path is taken off.
+//! 3. `Origin` is ours or listed; preflights are answered. 4. The credential becomes a
+//! [`Caller`]. 5. The limiter. 6. The route, with panics contained, figures counted and headers added.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{DefaultBodyLimit, MatchedPath, Request, State},
+    http::{HeaderValue, Method, Response, StatusCode, Uri, header, uri::PathAndQuery},
+    middleware,
+    response::IntoResponse,
+    routing::any,
+};
+use futures_util::FutureExt;
+use tower::ServiceExt;
+
+use super::{
+    assets, body, cors,
+    limiter::{Allowance, Limiter},
+    security,
+};
+use crate::{
+    App, AppError,
+    auth::{Caller, access_development, bearer},
+};
+
+/// Further names that callers with a workspace credential may use: from inside containers.
+const CONTAINER_NAMES: [&str; 3] = ["host.docker.internal", "host.containers.internal", "platform"];
+
+struct Front {
+    app: App,
+    inner: Router,
+    limiter: Limiter,
+    listed: Vec<String>,
+}
+
+/// The pattern that a request matched, for the figures.
+#[derive(Clone)]
+struct Pattern(Arc<str>);
+
+/// The whole server as one service.
+#[must_use]
+pub fn service(app: App) -> Router {
+    let (routes, _) = super::routes().split();
+    let inner = routes
+        .layer(DefaultBodyLimit::max(body::LIMIT))
+        .route_layer(middleware::from_fn(note_pattern))
+        .fallback(any(page))
+        .method_not_allowed_fallback(any(|| async { assets::not_found() }))
+        .with_state(app.clone());
+    let listed = app.config.listed_origins();
+    let front = Arc::new(Front { app, inner, limiter: Limiter::default(), listed });
+    Router::new().fallback(any(pass)).with_state(front)
+}
+
+async fn note_pattern(request: Request, next: middleware::Next) -> Response<Body> {
+    let pattern = request.extensions().get::<MatchedPath>().map(|path| path.as_str().replace('{', ":").replace('}', ""));
+    let mut response = next.run(request).await;
+    if let Some(pattern) = pattern {
+        response.extensions_mut().insert(Pattern(pattern.into()));
+    }
+    response
+}
+
+/// A file of the canvas, or 404; a trailing slash on an API path leads to the path without (10 §1).
+async fn page(State(app): State<App>, request: Request) -> Response<Body> {
+    let path = request.uri().path();
+    if security::is_api(path) {
+        if let Some(short) = path.strip_suffix('/').filter(|short| !short.is_empty()) {
+            let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+            let status = if request.method() == Method::GET { StatusCode::MOVED_PERMANENTLY } else { StatusCode::TEMPORARY_REDIRECT };
+            return (status, [(header::LOCATION, format!("{short}{query}"))]).into_response();
+        }
+        return assets::not_found();
+    }
+    let under_capability = request.extensions().get::<UnderCapability>().is_some();
+    match request.method() {
+        &Method::GET | &Method::HEAD if !under_capability => {
+            assets::serve(&app.config, path).unwrap_or_else(assets::not_found)
+        }
+        _ => assets::not_found(),
+    }
+}
+
+/// The request came by a capability base URL: no pages, no tickets.
+#[derive(Clone, Copy)]
+struct UnderCapability;
+
+async fn pass(State(front): State<Arc<Front>>, mut request: Request) -> Response<Body> {
+    let app = &front.app;
+    let started = Instant::now();
+    let capability = take_capability(&mut request);
+    let base = capability.as_ref().map(|text| format!("/as/{text}"));
+    let verdict = cors::judge(request.headers(), &app.endpoint, &front.listed, base.as_deref());
+    let origin = match verdict {
+        cors::Verdict::Own => None,
+        cors::Verdict::Listed(origin) => Some(origin),
+        cors::Verdict::Foreign => return refuse_origin(),
+    };
+    if cors::made_elsewhere(request.headers()) {
+        return refuse_origin();
+    }
+    if cors::is_preflight(request.method(), request.headers()) {
+        return origin.map_or_else(|| StatusCode::NO_CONTENT.into_response(), cors::preflight);
+    }
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let mut response = match admit(&front, &mut request, capability.as_deref()).await {
+        Ok(allowance) => {
+            let mut response = run(&front, request).await;
+            // A later limiter's own headers stay.
+            if !response.headers().contains_key("x-ratelimit-limit") {
+                allowance.apply(response.headers_mut());
+            }
+            let pattern = response.extensions().get::<Pattern>().map_or_else(|| Arc::from("unmatched"), |p| Arc::clone(&p.0));
+            app.metrics.count(method.as_str(), &pattern, response.status().as_u16(), started.elapsed());
+            security::apply(response.headers_mut(), &path);
+            response
+        }
+        Err(refused) => *refused,
+    };
+    if let Some(origin) = origin {
+        cors::allow(response.headers_mut(), origin);
+    }
+    response
+}
+
+/// Host, credential, limiter.
+async fn admit(front: &Front, request: &mut Request, capability: Option<&str>) -> Result<Allowance, Box<Response<Body>>> {
+    let app = &front.app;
+    let shown = bearer(request.headers()).map(str::to_owned);
+    let caller = caller(app, shown.as_deref(), capability).await.map_err(|error| Box::new(error.into_response()))?;
+    if !host_allowed(app, request, &caller) {
+        let error = AppError::forbidden("this address is not one of Molecule's own: use http://127.0.0.1 with its port")
+            .code("host_not_allowed");
+        return Err(Box::new(error.into_response()));
+    }
+    let allowance = front.limiter.take(&app.config, &caller, app.now()).map_err(|(allowance, error)| {
+        let mut response = error.into_response();
+        allowance.apply(response.headers_mut());
+        Box::new(response)
+    })?;
+    if capability.is_some() {
+        request.extensions_mut().insert(UnderCapability);
+    }
+    request.extensions_mut().insert(access_development(app.config.development));
+    request.extensions_mut().insert(caller);
+    Ok(allowance)
+}
+
+/// The credential: a bearer counts; without one, the capability of the base URL.
+async fn caller(app: &App, shown: Option<&str>, capability: Option<&str>) -> Result<Caller, AppError> {
+    let by_url = match capability {
+        Some(text) => Some(app.auth.by_capability(app, text).await?),
+        None => None,
+    };
+    match (shown, by_url) {
+        (_, Some(Caller::Unknown)) => Err(AppError::unauthorized("this base URL is no longer valid").code("capability_revoked")),
+        (Some(text), _) => app.auth.by_bearer(app, text).await,
+        (None, Some(caller)) => Ok(caller),
+        (None, None) => Ok(Caller::Anonymous),
+    }
+}
+
+/// Exactly one `Host`, one of our names; an absolute-form target must agree with it.
+fn host_allowed(app: &App, request: &Request, caller: &Caller) -> bool {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
+    let Ok(host) = host.to_str() else { return false };
+    let target = request.uri().authority().map(axum::http::uri::Authority::as_str);
+    let own = |name: &str| {
+        app.endpoint.is_own(name)
+            || (matches!(caller, Caller::Workspace(_)) && app.endpoint.is_named(name, &CONTAINER_NAMES))
+    };
+    own(host) && target.is_none_or(own)
+}
+
+/// Takes `/as/<capability>` off the path and answers it.
+fn take_capability(request: &mut Request) -> Option<String> {
+    let rest = request.uri().path().strip_prefix("/as/")?;
+    let (capability, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let capability = capability.to_owned();
+    let path = if path.is_empty() { "/" } else { path };
+    let path = request.uri().query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+    let mut parts = request.uri().clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(path).ok()?);
+    *request.uri_mut() = Uri::from_parts(parts).ok()?;
+    Some(capability)
+}
+
+/// The route, with a panic contained (10 §1.1: 500, empty).
+async fn run(front: &Front, request: Request) -> Response<Body> {
+    let answer = AssertUnwindSafe(front.inner.clone().oneshot(request)).catch_unwind().await;
+    match answer {
+        Ok(Ok(response)) => response,
+        Err(_) => {
+            tracing::error!("a handler panicked");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// 403 with an empty body (10 §1.1).
+fn refuse_origin() -> Response<Body> {
+    let mut response = StatusCode::FORBIDDEN.into_response();
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("Origin"));
+    response
+}

@@ -1,0 +1,65 @@
+//! Figures in Prometheus' text form (10 §17.4, 30 §23).
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write,
+    sync::Mutex,
+    time::Duration,
+};
+
+/// Counters by method, route pattern and status.
+#[derive(Default)]
+pub struct Metrics(Mutex<BTreeMap<(String, String, u16), (u64, Duration)>>);
+
+impl Metrics {
+    /// Counts an answered request.
+    pub fn count(&self, method: &str, path: &str, status: u16, took: Duration) {
+        if let Ok(mut all) = self.0.lock() {
+            let entry = all.entry((method.to_owned(), path.to_owned(), status)).or_default();
+            entry.0 += 1;
+            entry.1 += took;
+        }
+    }
+
+    /// The whole text.
+    #[must_use]
+    pub fn render(&self, sockets: usize) -> String {
+        let all = self.0.lock().map(|all| all.clone()).unwrap_or_default();
+        let mut out = String::with_capacity(4096);
+        let requests = "molecule_http_requests_total";
+        let seconds = "molecule_http_request_duration_seconds_total";
+        head(&mut out, requests, "counter", "Requests answered.");
+        for ((method, path, status), (count, _)) in &all {
+            line(&mut out, requests, method, path, *status, &count.to_string());
+        }
+        head(&mut out, seconds, "counter", "Seconds spent answering.");
+        for ((method, path, status), (_, took)) in &all {
+            line(&mut out, seconds, method, path, *status, &format!("{:.6}", took.as_secs_f64()));
+        }
+        let open = "molecule_websocket_connections_active";
+        head(&mut out, open, "gauge", "Open event sockets.");
+        // Writing into a String does not fail.
+        let _ = writeln!(out, "{open} {sockets}");
+        if let Some(rss) = resident_bytes() {
+            let name = "molecule_process_resident_memory_bytes";
+            head(&mut out, name, "gauge", "Resident memory of the server.");
+            let _ = writeln!(out, "{name} {rss}");
+        }
+        out
+    }
+}
+
+fn head(out: &mut String, name: &str, kind: &str, help: &str) {
+    let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
+}
+
+fn line(out: &mut String, name: &str, method: &str, path: &str, status: u16, value: &str) {
+    let _ = writeln!(out, "{name}{{method=\"{method}\",path=\"{path}\",status=\"{status}\"}} {value}");
+}
+
+/// Resident memory, where the system tells it in a file.
+fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let kib: u64 = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
+}

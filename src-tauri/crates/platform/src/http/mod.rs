@@ -1,0 +1,38 @@
+//! The HTTP face: the front door every request passes, and the rooms' routes behind it.
+
+pub mod assets;
+pub mod body;
+mod cors;
+mod front;
+mod limiter;
+pub mod metrics;
+mod openapi;
+mod room;
+mod security;
+
+pub use front::service;
+pub use openapi::document;
+pub use room::Room;
+
+use crate::{activity, admin, app, approvals, auth, events, instructions, memory, messaging, orgs, registry, secrets, templates, workspaces};
+
+/// Every route of the platform.
+#[must_use]
+pub fn routes() -> Room {
+    Room::new()
+        .merge(openapi::router())
+        .merge(admin::router())
+        .merge(app::router())
+        .merge(auth::router())
+        .merge(events::router())
+        .merge(registry::router())
+        .merge(messaging::router())
+        .merge(activity::router())
+        .merge(workspaces::router())
+        .merge(templates::router())
+        .merge(orgs::router())
+        .merge(secrets::router())
+        .merge(memory::router())
+        .merge(approvals::router())
+        .merge(instructions::router())
+}

@@ -1,0 +1,9 @@
+//! Room orgs.
+
+use crate::http::Room;
+
+/// This room's routes.
+#[must_use]
+pub fn router() -> Room {
+    Room::new()
+}

@@ -1,0 +1,5 @@
+//! Starting and stopping agents.
+
+/// Starting and stopping agents.
+#[derive(Default)]
+pub struct Provisioning {}

@@ -1,0 +1,13 @@
+//! Room registry.
+
+use crate::http::Room;
+
+/// This room's routes.
+#[must_use]
+pub fn router() -> Room {
+    Room::new()
+}
+
+/// Who is alive.
+#[derive(Default)]
+pub struct Presence {}

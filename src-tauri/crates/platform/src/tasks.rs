@@ -1,0 +1,138 @@
+//! Supervised background work: named, restarted after a panic, visible in `/health` (S122, 20 §8.8).
+
+use std::{
+    collections::BTreeMap,
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use futures_util::FutureExt;
+use molecule_model::Timestamp;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::Clock;
+
+/// First pause after a panic; it doubles up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// All background work of one server.
+#[derive(Clone)]
+pub struct Tasks {
+    tracker: TaskTracker,
+    stop: CancellationToken,
+    beats: Arc<Mutex<BTreeMap<&'static str, Beat>>>,
+    clock: Arc<dyn Clock>,
+}
+
+/// What a loop last said of itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Beat {
+    /// When it last went round.
+    pub last_tick_at: Timestamp,
+    /// How often it panicked.
+    pub panics: u32,
+}
+
+impl Tasks {
+    /// None yet.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { tracker: TaskTracker::new(), stop: CancellationToken::new(), beats: Arc::default(), clock }
+    }
+
+    /// Work that ends by itself, detached from the request that asked for it. A panic is logged and stays here.
+    pub fn detach(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+        self.tracker.spawn(async move {
+            if AssertUnwindSafe(work).catch_unwind().await.is_err() {
+                tracing::error!(task = name, "a detached task panicked");
+            }
+        });
+    }
+
+    /// A loop that runs until the server stops; after a panic it starts again, later each time.
+    pub fn supervise<F, W>(&self, name: &'static str, mut make: F)
+    where
+        F: FnMut(CancellationToken) -> W + Send + 'static,
+        W: Future<Output = ()> + Send + 'static,
+    {
+        let this = self.clone();
+        self.beat(name);
+        self.tracker.spawn(async move {
+            let mut pause = FIRST_PAUSE;
+            while !this.stop.is_cancelled() {
+                let work = AssertUnwindSafe(make(this.stop.clone())).catch_unwind();
+                if work.await.is_ok() {
+                    return;
+                }
+                tracing::error!(task = name, pause_ms = pause.as_millis(), "a background loop panicked and starts again");
+                this.count_panic(name);
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    () = this.stop.cancelled() => {}
+                }
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        });
+    }
+
+    /// A loop that calls `tick` every `period`.
+    pub fn every<F, W>(&self, name: &'static str, period: Duration, tick: F)
+    where
+        F: Fn() -> W + Clone + Send + 'static,
+        W: Future<Output = ()> + Send + 'static,
+    {
+        let this = self.clone();
+        self.supervise(name, move |stop| {
+            let (this, tick) = (this.clone(), tick.clone());
+            async move {
+                let mut timer = tokio::time::interval(period);
+                timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+                loop {
+                    tokio::select! {
+                        _ = timer.tick() => {}
+                        () = stop.cancelled() => return,
+                    }
+                    tick().await;
+                    this.beat(name);
+                }
+            }
+        });
+    }
+
+    /// A loop went round.
+    pub fn beat(&self, name: &'static str) {
+        let now = self.clock.now();
+        if let Ok(mut beats) = self.beats.lock() {
+            beats.entry(name).and_modify(|beat| beat.last_tick_at = now).or_insert(Beat { last_tick_at: now, panics: 0 });
+        }
+    }
+
+    fn count_panic(&self, name: &'static str) {
+        if let Some(beat) = self.beats.lock().ok().as_mut().and_then(|beats| beats.get_mut(name)) {
+            beat.panics += 1;
+        }
+    }
+
+    /// What the loops last said.
+    #[must_use]
+    pub fn beats(&self) -> BTreeMap<&'static str, Beat> {
+        self.beats.lock().map(|beats| beats.clone()).unwrap_or_default()
+    }
+
+    /// Fires when the server stops.
+    #[must_use]
+    pub fn stopping(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
+    /// Stops the loops and waits for detached work, at most `limit`.
+    pub async fn shut_down(&self, limit: Duration) {
+        self.stop.cancel();
+        self.tracker.close();
+        if tokio::time::timeout(limit, self.tracker.wait()).await.is_err() {
+            tracing::warn!(left = self.tracker.len(), "background work was cut off");
+        }
+    }
+}
