@@ -71,20 +71,21 @@ pub enum LaunchError {
     #[error("could not start the agent program: {0}")]
     Spawn(#[source] io::Error),
     /// The agent ended before it said where it listens.
-    #[error("agent exited early (code {code:?}, signal {signal:?}): {tail}")]
+    #[error("agent exited early (code {code:?}, signal {signal:?}); its console says why")]
     ExitedEarly {
         /// Exit code, unless a signal ended it.
         code: Option<i32>,
         /// Number of the signal that ended it (Unix).
         signal: Option<i32>,
-        /// The last of what this run wrote to its console.
+        /// The last of what this run wrote to its console. Not part of `Display`: an agent may
+        /// print anything.
         tail: String,
     },
     /// The agent did not say in time where it listens.
     #[error("agent did not report a listening address within {0:?}")]
     NeverListened(Duration),
     /// The first line of the agent was not the expected one.
-    #[error("agent's first line is not a loopback listening address: {0}")]
+    #[error("agent's first line ({} bytes) is not a loopback listening address", .0.len())]
     BadListeningLine(String),
     /// The process is still there after it was killed.
     #[error("process {pid} is still there after SIGKILL")]

@@ -5,6 +5,7 @@ mod console_log;
 mod credential_files;
 mod environment;
 mod listening;
+mod options;
 mod private_file;
 mod process;
 mod run_record;
@@ -14,81 +15,21 @@ mod supervisor;
 mod sweep;
 
 use std::collections::HashMap;
-use std::fmt;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use async_trait::async_trait;
-use molecule_model::{Timestamp, WorkspaceId};
+use molecule_model::WorkspaceId;
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
 
 use self::environment::Environment;
+pub use self::options::LocalOptions;
 use self::slot::Slot;
 use crate::{Exit, Instance, Launch, LaunchError, Launcher, Started, SweepReport, Unavailable};
 
 /// Exits that a slow subscriber may be behind before it loses the oldest.
 const EXIT_BACKLOG: usize = 1024;
-
-/// How the local launcher works; [`LocalOptions::new`] fills in what production uses.
-#[derive(Clone)]
-pub struct LocalOptions {
-    /// The program that agents run as, absolute: normally the server's own executable.
-    pub program: PathBuf,
-    /// Its arguments. Never anything secret: arguments are visible to every user of the machine.
-    pub args: Vec<String>,
-    /// Id of this installation; marks every process that comes from it.
-    pub installation: String,
-    /// The folder with one folder per workspace, where [`Launcher::sweep`] looks.
-    pub workspaces_root: PathBuf,
-    /// How long an agent may take to say where it listens.
-    pub listen_deadline: Duration,
-    /// How long an agent may take to end after SIGTERM before SIGKILL.
-    pub stop_grace: Duration,
-    /// Size in bytes at which `agent.log` turns over.
-    pub log_limit: u64,
-    /// Tells the time that goes into run records.
-    pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
-}
-
-impl LocalOptions {
-    /// `program agent`, 10 s to listen, 3 s to end, 2 MiB of console per file, the system's clock.
-    pub fn new(
-        program: impl Into<PathBuf>,
-        installation: impl Into<String>,
-        workspaces_root: impl Into<PathBuf>,
-    ) -> Self {
-        Self {
-            program: program.into(),
-            args: vec!["agent".to_owned()],
-            installation: installation.into(),
-            workspaces_root: workspaces_root.into(),
-            listen_deadline: Duration::from_secs(10),
-            stop_grace: Duration::from_secs(3),
-            log_limit: 2 * 1024 * 1024,
-            clock: Arc::new(system_clock),
-        }
-    }
-}
-
-impl fmt::Debug for LocalOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LocalOptions")
-            .field("program", &self.program)
-            .field("args", &self.args)
-            .field("installation", &self.installation)
-            .field("workspaces_root", &self.workspaces_root)
-            .finish_non_exhaustive()
-    }
-}
-
-fn system_clock() -> Timestamp {
-    let since_epoch = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    Timestamp::from_micros(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX))
-}
 
 /// Runs agents as child processes. Dropping it ends them (their stdin closes, then SIGKILL).
 pub struct LocalLauncher {

@@ -1,8 +1,9 @@
 //! Sweeps: a crashed server's leftovers are ended, everything else is left alone.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use molecule_launcher::{Launcher, LocalOptions, SweepReport};
@@ -101,6 +102,38 @@ async fn a_stubborn_leftover_is_killed() {
     eventually("the family is gone", || bed.processes().is_empty()).await;
 }
 
+#[tokio::test]
+async fn what_a_leftover_starts_on_its_way_out_is_ended() {
+    let script = r#"
+        trap 'sleep 1000 & exit 0' TERM
+        echo '{"listening":"http://127.0.0.1:41234"}'
+        while read -r line; do :; done
+    "#;
+    // The launcher that started it would end its family too; a bystander has nobody.
+    let bed = Bed::new("");
+    let id = WorkspaceId::random();
+    let mut agent = Command::new("/bin/sh");
+    agent.args(["-c", script]).env_clear().process_group(0);
+    agent.env("MOLECULE_INSTALLATION", &bed.installation);
+    agent.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut agent = Bystander(agent.spawn().unwrap());
+    let mut stdout = BufReader::new(agent.0.stdout.take().unwrap());
+    stdout.read_line(&mut String::new()).unwrap();
+    record(
+        &bed,
+        id,
+        agent.pid(),
+        start_ticks(agent.pid()),
+        &bed.installation,
+    );
+
+    let report = bed.launcher.sweep().await;
+
+    assert_eq!(report.killed, [id]);
+    assert!(!agent.is_alive());
+    bed.assert_no_processes();
+}
+
 /// A process of ours whose agent is gone: in its group and marked.
 #[tokio::test]
 async fn what_an_ended_agent_left_in_its_group_is_ended() {
@@ -144,7 +177,7 @@ async fn what_is_not_provably_ours_is_spared() {
     let mut unmarked = Bystander::new(None);
     let mut neighbour = Bystander::new(Some("another-installation"));
     let mut later = Bystander::new(Some(&bed.installation));
-    let mut from_elsewhere = Bystander::new(Some("another-installation"));
+    let mut from_elsewhere = Bystander::new(Some(&bed.installation));
     let ids: Vec<_> = (0..5).map(|_| WorkspaceId::random()).collect();
     // The number was given to someone else's process.
     record(
