@@ -128,6 +128,17 @@ impl Bed {
     }
 }
 
+/// A failed test leaves no processes on the machine.
+impl Drop for Bed {
+    fn drop(&mut self) {
+        for pid in self.processes() {
+            let pid = rustix::process::Pid::from_raw(pid.cast_signed());
+            let _ =
+                pid.map(|pid| rustix::process::kill_process(pid, rustix::process::Signal::KILL));
+        }
+    }
+}
+
 fn launcher(
     script: &str,
     installation: &str,
