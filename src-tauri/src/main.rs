@@ -1,3 +1,7 @@
 //! The `molecule` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    molecule_desktop::cli::main()
+}

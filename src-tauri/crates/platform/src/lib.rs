@@ -38,6 +38,10 @@ use molecule_vault::Vault;
 
 /// What every service works on. Handed around as [`App`].
 pub struct Platform {
+    /// Tells this data directory's agents from those of another.
+    pub installation: String,
+    /// What is still being brought back after the start.
+    pub recovering: tasks::Recovering,
     /// Settings, read once at start.
     pub config: Config,
     /// Where things lie in the data directory.

@@ -136,3 +136,29 @@ impl Tasks {
         }
     }
 }
+
+/// Steps of the recovery that still run, shown in `/health`.
+#[derive(Clone, Default)]
+pub struct Recovering(Arc<Mutex<std::collections::BTreeSet<&'static str>>>);
+
+impl Recovering {
+    /// A step begins.
+    pub fn begin(&self, step: &'static str) {
+        if let Ok(mut steps) = self.0.lock() {
+            steps.insert(step);
+        }
+    }
+
+    /// A step is done.
+    pub fn end(&self, step: &'static str) {
+        if let Ok(mut steps) = self.0.lock() {
+            steps.remove(step);
+        }
+    }
+
+    /// What still runs.
+    #[must_use]
+    pub fn steps(&self) -> Vec<&'static str> {
+        self.0.lock().map(|steps| steps.iter().copied().collect()).unwrap_or_default()
+    }
+}

@@ -1,9 +1,5 @@
-//! Room admin.
+//! How the platform itself is: health, build, figures, liveness of its loops (10 §17.4, 30 §22, §23).
 
-use crate::http::Room;
+mod routes;
 
-/// This room's routes.
-#[must_use]
-pub fn router() -> Room {
-    Room::new()
-}
+pub use routes::router;

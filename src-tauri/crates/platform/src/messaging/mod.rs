@@ -1,6 +1,6 @@
 //! Room messaging.
 
-use crate::http::Room;
+use crate::{App, Config, http::Room};
 
 /// This room's routes.
 #[must_use]
@@ -11,3 +11,14 @@ pub fn router() -> Room {
 /// The way of a message.
 #[derive(Default)]
 pub struct Messaging {}
+
+impl Messaging {
+    /// With these settings.
+    #[must_use]
+    pub fn new(_config: &Config) -> Self {
+        Self {}
+    }
+}
+
+/// At boot: what was being answered when the server died becomes visible as interrupted.
+pub async fn recover(_app: &App) {}

