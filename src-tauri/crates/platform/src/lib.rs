@@ -52,6 +52,8 @@ pub struct Platform {
     pub store: Store,
     /// Secrets.
     pub vault: Vault,
+    /// Secrets that are being written now.
+    pub writing: secrets::Writing,
     /// Who is asking.
     pub auth: auth::Auth,
     /// Events on their way to sockets and streams.

@@ -8,11 +8,16 @@
 //! One module per table family; functions that read take a [`rusqlite::Connection`], functions that
 //! write take a [`Tx`], so that a write outside the writer cannot be expressed.
 
+pub mod approvals;
+pub mod instructions;
+pub mod memories;
 pub mod migrate;
 pub mod outbox;
 pub mod owner;
 mod readers;
+pub mod secrets;
 pub mod tokens;
+pub mod viewport;
 pub mod workspaces;
 mod writer;
 
@@ -67,7 +72,11 @@ impl Store {
     ///
     /// # Errors
     /// [`migrate::OpenError`] says whether the schema is newer, the file unusable, or a migration failed.
-    pub fn open(path: &Path, now: Now, publish: Publish) -> std::result::Result<Self, migrate::OpenError> {
+    pub fn open(
+        path: &Path,
+        now: Now,
+        publish: Publish,
+    ) -> std::result::Result<Self, migrate::OpenError> {
         migrate::prepare(path, &now)?;
         let writer = writer::Writer::start(path, now, publish)?;
         let readers = readers::Readers::open(path, readers::DEFAULT_READERS)?;

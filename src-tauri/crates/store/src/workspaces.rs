@@ -121,9 +121,13 @@ pub(crate) fn parsed<T: std::str::FromStr>(row: &Row<'_>, column: &str) -> rusql
 }
 
 /// As [`parsed`], for a column that may be NULL.
-pub(crate) fn parsed_opt<T: std::str::FromStr>(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<T>> {
+pub(crate) fn parsed_opt<T: std::str::FromStr>(
+    row: &Row<'_>,
+    column: &str,
+) -> rusqlite::Result<Option<T>> {
     let text: Option<String> = row.get(column)?;
-    text.map(|text| text.parse().map_err(|_| invalid(column))).transpose()
+    text.map(|text| text.parse().map_err(|_| invalid(column)))
+        .transpose()
 }
 
 fn invalid(column: &str) -> rusqlite::Error {
@@ -187,8 +191,13 @@ impl Workspace {
 /// # Errors
 /// When the table cannot be read.
 pub fn get(conn: &Connection, id: WorkspaceId) -> Result<Option<Workspace>> {
-    let sql = format!("SELECT {COLUMNS} FROM workspaces w LEFT JOIN canvas_layouts l ON l.workspace_id = w.id WHERE w.id = ?1");
-    Ok(conn.prepare_cached(&sql)?.query_row([id.to_string()], from_row).optional()?)
+    let sql = format!(
+        "SELECT {COLUMNS} FROM workspaces w LEFT JOIN canvas_layouts l ON l.workspace_id = w.id WHERE w.id = ?1"
+    );
+    Ok(conn
+        .prepare_cached(&sql)?
+        .query_row([id.to_string()], from_row)
+        .optional()?)
 }
 
 /// Every row that is not removed, oldest first (20 §1.3). A row that cannot be decoded is skipped and logged.
@@ -250,9 +259,13 @@ pub fn descendants(conn: &Connection, id: WorkspaceId) -> Result<Vec<WorkspaceId
 pub fn lineage(conn: &Connection, id: WorkspaceId) -> Result<Option<Lineage>> {
     let mut query = conn.prepare_cached("SELECT parent_id FROM workspaces WHERE id = ?1")?;
     let mut parent = |of: WorkspaceId| -> Result<Option<Option<WorkspaceId>>> {
-        Ok(query.query_row([of.to_string()], |row| parsed_opt(row, "parent_id")).optional()?)
+        Ok(query
+            .query_row([of.to_string()], |row| parsed_opt(row, "parent_id"))
+            .optional()?)
     };
-    let Some(mut next) = parent(id)? else { return Ok(None) };
+    let Some(mut next) = parent(id)? else {
+        return Ok(None);
+    };
     let mut ancestors = Vec::new();
     while let Some(up) = next {
         if ancestors.len() >= MAX_DEPTH || up == id {
@@ -269,7 +282,9 @@ pub fn lineage(conn: &Connection, id: WorkspaceId) -> Result<Option<Lineage>> {
 /// # Errors
 /// When the table cannot be read.
 pub fn paused_ancestor(conn: &Connection, id: WorkspaceId) -> Result<Option<String>> {
-    let Some(lineage) = lineage(conn, id)? else { return Ok(None) };
+    let Some(lineage) = lineage(conn, id)? else {
+        return Ok(None);
+    };
     for up in lineage.ancestors {
         if let Some(ancestor) = get(conn, up)?.filter(|w| w.status == Status::Paused) {
             return Ok(Some(ancestor.name));
@@ -335,7 +350,11 @@ pub struct Transition {
 ///
 /// # Errors
 /// When the row cannot be written; a failing status write is never swallowed (S103).
-pub fn transition(tx: &mut Tx<'_>, id: WorkspaceId, trigger: Trigger) -> Result<Option<Transition>> {
+pub fn transition(
+    tx: &mut Tx<'_>,
+    id: WorkspaceId,
+    trigger: Trigger,
+) -> Result<Option<Transition>> {
     let (from, to) = trigger.edges();
     transition_from(tx, id, from, to)
 }
@@ -344,26 +363,46 @@ pub fn transition(tx: &mut Tx<'_>, id: WorkspaceId, trigger: Trigger) -> Result<
 ///
 /// # Errors
 /// As [`transition`].
-pub fn transition_only_from(tx: &mut Tx<'_>, id: WorkspaceId, trigger: Trigger, only: &[Status]) -> Result<Option<Transition>> {
+pub fn transition_only_from(
+    tx: &mut Tx<'_>,
+    id: WorkspaceId,
+    trigger: Trigger,
+    only: &[Status],
+) -> Result<Option<Transition>> {
     let (from, to) = trigger.edges();
-    let from: Vec<Status> = from.iter().copied().filter(|status| only.contains(status)).collect();
+    let from: Vec<Status> = from
+        .iter()
+        .copied()
+        .filter(|status| only.contains(status))
+        .collect();
     transition_from(tx, id, &from, to)
 }
 
-fn transition_from(tx: &mut Tx<'_>, id: WorkspaceId, from: &[Status], to: Status) -> Result<Option<Transition>> {
+fn transition_from(
+    tx: &mut Tx<'_>,
+    id: WorkspaceId,
+    from: &[Status],
+    to: Status,
+) -> Result<Option<Transition>> {
     let id = id.to_string();
     let before: Option<String> = tx
         .prepare_cached("SELECT status FROM workspaces WHERE id = ?1")?
         .query_row([&id], |row| row.get(0))
         .optional()?;
-    let Some(before) = before else { return Ok(None) };
-    let before: Status = before.parse().map_err(|_| Error::Stored { what: "status" })?;
+    let Some(before) = before else {
+        return Ok(None);
+    };
+    let before: Status = before
+        .parse()
+        .map_err(|_| Error::Stored { what: "status" })?;
     if !from.contains(&before) {
         return Ok(None);
     }
     let now = tx.now().to_string();
     let changed = tx
-        .prepare_cached("UPDATE workspaces SET status = ?2, updated_at = ?3 WHERE id = ?1 AND status = ?4")?
+        .prepare_cached(
+            "UPDATE workspaces SET status = ?2, updated_at = ?3 WHERE id = ?1 AND status = ?4",
+        )?
         .execute(params![id, to.as_str(), now, before.as_str()])?;
     Ok((changed == 1).then_some(Transition { from: before, to }))
 }
@@ -373,5 +412,9 @@ fn transition_from(tx: &mut Tx<'_>, id: WorkspaceId, from: &[Status], to: Status
 /// # Errors
 /// When the table cannot be read.
 pub fn count(conn: &Connection) -> Result<i64> {
-    Ok(conn.query_row("SELECT count(*) FROM workspaces WHERE status <> 'removed'", [], |row| row.get(0))?)
+    Ok(conn.query_row(
+        "SELECT count(*) FROM workspaces WHERE status <> 'removed'",
+        [],
+        |row| row.get(0),
+    )?)
 }

@@ -1,9 +1,5 @@
-//! Room app.
+//! What the canvas needs to know of this computer, and what only this edition has.
 
-use crate::http::Room;
+mod routes;
 
-/// This room's routes.
-#[must_use]
-pub fn router() -> Room {
-    Room::new()
-}
+pub use routes::router;
