@@ -26,7 +26,9 @@ pub(crate) async fn key(
     limit: Duration,
 ) -> Result<MasterKey, KeychainError> {
     worker
-        .call("probe", limit, Patience::Queue, move |keychain, ticket| ask(keychain, ticket, &account, offer))
+        .call("probe", limit, Patience::Queue, move |keychain, ticket| {
+            ask(keychain, ticket, &account, offer)
+        })
         .await
 }
 
@@ -49,5 +51,7 @@ fn ask(
     }
     keychain.set(account, &key.to_text())?;
     let stored = keychain.get(account)?.as_ref().and_then(MasterKey::parse);
-    stored.filter(|stored| *stored == key).ok_or(KeychainError::Refused)
+    stored
+        .filter(|stored| *stored == key)
+        .ok_or(KeychainError::Refused)
 }

@@ -77,7 +77,9 @@ impl Vault {
             KeychainChoice::Custom(keychain) => (Some(keychain.clone()), Link::Absent),
             KeychainChoice::Off => (None, Link::Off),
         };
-        let worker = keychain.and_then(|keychain| Worker::start(keychain).ok()).map(Arc::new);
+        let worker = keychain
+            .and_then(|keychain| Worker::start(keychain).ok())
+            .map(Arc::new);
         let account = probe::account(&options.installation_id);
 
         let reading = options.clone();
@@ -89,11 +91,14 @@ impl Vault {
         .await?;
 
         let answer = match &worker {
-            Some(worker) => {
-                probe::key(worker, account.clone(), local.key.clone(), options.probe_timeout)
-                    .await
-                    .map_err(|error| Link::after(error).unwrap_or(Link::Absent))
-            }
+            Some(worker) => probe::key(
+                worker,
+                account.clone(),
+                local.key.clone(),
+                options.probe_timeout,
+            )
+            .await
+            .map_err(|error| Link::after(error).unwrap_or(Link::Absent)),
             None => Err(off),
         };
         let link = answer.as_ref().err().copied().unwrap_or(Link::Up);
@@ -101,8 +106,13 @@ impl Vault {
         let (timeout, retry) = (options.call_timeout, options.retry_timeout);
         let (book, scribe, health) = blocking(move || {
             let start = recover::decide(&folder, &local, answer.ok(), options.pass())?;
-            let health = Health { link, set_aside: start.set_aside, damaged: start.damaged };
-            let (book, scribe) = Book::open(folder, start.key, start.held, start.values, start.clean)?;
+            let health = Health {
+                link,
+                set_aside: start.set_aside,
+                damaged: start.damaged,
+            };
+            let (book, scribe) =
+                Book::open(folder, start.key, start.held, start.values, start.clean)?;
             if let Some(old) = start.retired {
                 book.retire(&old)?;
             }
@@ -159,6 +169,12 @@ impl Vault {
         self.inner.book.put(sealed::machine(name), value);
     }
 
+    /// The value of the machine's own, made and stored if there is none; `true` beside it: it was made
+    /// just now. Of two that ask at once for the first time, both get the same.
+    pub fn machine_get_or_put(&self, name: &str, make: impl FnOnce() -> Secret) -> (Secret, bool) {
+        self.inner.book.get_or_put(sealed::machine(name), make)
+    }
+
     /// Forgets a value of the machine's own.
     pub fn machine_delete(&self, name: &str) {
         self.inner.book.remove(&sealed::machine(name));
@@ -182,7 +198,10 @@ impl Vault {
             task.abort();
         }
         let flushed = self.flush().await;
-        let (scribe, owner) = (lock(&self.inner.scribe).take(), lock(&self.inner.owner).take());
+        let (scribe, owner) = (
+            lock(&self.inner.scribe).take(),
+            lock(&self.inner.owner).take(),
+        );
         blocking(move || {
             drop(scribe);
             drop(owner);
@@ -200,7 +219,11 @@ impl Vault {
         let (book, names) = (self.inner.book.clone(), taken.clone());
         blocking(move || recover::tidy(&book, &names)).await?;
         self.inner.judge(|health| {
-            if health.set_aside.as_ref().is_some_and(|aside| taken.contains(&aside.name)) {
+            if health
+                .set_aside
+                .as_ref()
+                .is_some_and(|aside| taken.contains(&aside.name))
+            {
                 health.set_aside = None;
             }
         });
@@ -210,7 +233,9 @@ impl Vault {
     /// When a call that was given up comes to a good end, the keychain is back: somebody answered its
     /// prompt. Then, and when something waits to be moved, go on without being asked.
     fn watch_keychain(&self) {
-        let Some(worker) = self.inner.worker.clone() else { return };
+        let Some(worker) = self.inner.worker.clone() else {
+            return;
+        };
         let (weak, nudge) = (Arc::downgrade(&self.inner), self.inner.nudge.clone());
         if self.status().store == crate::StoreKind::Keychain {
             nudge.notify_one();
@@ -293,7 +318,10 @@ impl Health {
 
 impl VaultOptions {
     fn pass(&self) -> Pass<'_> {
-        Pass { phrase: self.passphrase.as_ref(), cost: self.cost }
+        Pass {
+            phrase: self.passphrase.as_ref(),
+            cost: self.cost,
+        }
     }
 }
 
@@ -304,5 +332,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, VaultError> + Send + 'static,
 ) -> Result<T, VaultError> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| VaultError::Closed)?
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| VaultError::Closed)?
 }

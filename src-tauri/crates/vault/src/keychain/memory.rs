@@ -21,7 +21,8 @@ enum Mood {
 struct State {
     entries: BTreeMap<String, Secret>,
     mood: Mood,
-    hanging: bool,
+    /// Calls that begin with this block.
+    hanging: Option<String>,
     /// Calls that wait behind the prompt now.
     waiting: usize,
     calls: Vec<String>,
@@ -60,12 +61,17 @@ impl MemoryKeychain {
 
     /// Calls block from now on, like a prompt that nobody answers.
     pub fn hang(&self) {
-        self.change(|state| state.hanging = true);
+        self.hang_at("");
+    }
+
+    /// Calls that begin with `call`, spelled as in [`MemoryKeychain::calls`], block from now on.
+    pub fn hang_at(&self, call: &str) {
+        self.change(|state| state.hanging = Some(call.into()));
     }
 
     /// The prompt is answered: blocked calls go on as the keychain then is.
     pub fn release(&self) {
-        self.change(|state| state.hanging = false);
+        self.change(|state| state.hanging = None);
     }
 
     /// Blocks the calling thread until a call hangs in [`MemoryKeychain::hang`].
@@ -119,8 +125,12 @@ impl MemoryKeychain {
 
     fn enter(&self, call: String) -> Result<MutexGuard<'_, State>, KeychainError> {
         let mut state = self.state();
-        state.calls.push(call);
-        while state.hanging {
+        state.calls.push(call.clone());
+        while state
+            .hanging
+            .as_ref()
+            .is_some_and(|prefix| call.starts_with(prefix))
+        {
             state.waiting += 1;
             self.0.1.notify_all();
             state = self.0.1.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -144,16 +154,24 @@ impl Keychain for MemoryKeychain {
     }
 
     fn get(&self, account: &str) -> Result<Option<Secret>, KeychainError> {
-        Ok(self.enter(format!("get {account}"))?.entries.get(account).cloned())
+        Ok(self
+            .enter(format!("get {account}"))?
+            .entries
+            .get(account)
+            .cloned())
     }
 
     fn set(&self, account: &str, value: &Secret) -> Result<(), KeychainError> {
-        self.enter(format!("set {account}"))?.entries.insert(account.into(), value.clone());
+        self.enter(format!("set {account}"))?
+            .entries
+            .insert(account.into(), value.clone());
         Ok(())
     }
 
     fn delete(&self, account: &str) -> Result<(), KeychainError> {
-        self.enter(format!("delete {account}"))?.entries.remove(account);
+        self.enter(format!("delete {account}"))?
+            .entries
+            .remove(account);
         Ok(())
     }
 

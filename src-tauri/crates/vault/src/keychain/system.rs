@@ -30,7 +30,11 @@ impl SystemKeychain {
     }
 
     fn store(&self) -> Result<(Arc<CredentialStore>, bool), Error> {
-        let known = self.store.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let known = self
+            .store
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         match known {
             Some(store) => Ok((store, false)),
             None => Ok((self.reopen()?, true)),
