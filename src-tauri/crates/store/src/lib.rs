@@ -10,6 +10,7 @@
 
 pub mod approvals;
 pub mod instructions;
+pub mod lifecycle;
 pub mod memories;
 pub mod migrate;
 pub mod outbox;
