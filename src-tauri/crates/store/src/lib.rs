@@ -8,7 +8,10 @@
 //! One module per table family; functions that read take a [`rusqlite::Connection`], functions that
 //! write take a [`Tx`], so that a write outside the writer cannot be expressed.
 
+pub mod activity;
 pub mod approvals;
+pub mod delegations;
+pub mod inflight;
 pub mod instructions;
 pub mod lifecycle;
 pub mod memories;
@@ -16,10 +19,14 @@ pub mod migrate;
 pub mod outbox;
 pub mod owner;
 mod readers;
+pub mod registry;
 pub mod secrets;
 pub mod tokens;
+pub mod usage;
 pub mod viewport;
 pub mod workspaces;
+#[cfg(test)]
+mod testing;
 mod writer;
 
 use std::{path::Path, sync::Arc};
