@@ -2,8 +2,11 @@
 
 mod clock;
 mod config;
+mod files;
 mod models;
 mod profile;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use config::{AgentConfig, FolderConfig, Missing, ModelVariables, Overrides, Timing};
 pub use profile::{ConfigFault, check_config};

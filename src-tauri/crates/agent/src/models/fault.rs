@@ -92,7 +92,7 @@ impl Fault {
 
     pub(crate) fn stream_cut(endpoint: &Endpoint) -> Self {
         Self::new("model_stream_cut", format!(
-            "The connection to {} broke off in the middle of the answer. What arrived is kept above; send the message again for the rest.",
+            "The connection to {} broke off in the middle of the answer. Send the message again.",
             endpoint.provider
         ))
     }

@@ -156,6 +156,9 @@ fn arguments(json: &str) -> Value {
 }
 
 #[cfg(test)]
+mod wire_tests;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
