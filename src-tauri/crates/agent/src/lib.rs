@@ -1,6 +1,7 @@
 //! The embedded agent: a small A2A server with model providers and tools.
 
 mod clock;
+mod commands;
 mod config;
 mod files;
 mod models;
