@@ -1,0 +1,25 @@
+//! Every script that ships is one that the agent reads without a fault.
+
+use std::path::{Path, PathBuf};
+
+fn configs(below: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(below).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            configs(&path, found);
+        } else if path.file_name().is_some_and(|name| name == "config.yaml") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn every_shipped_config_is_read_without_a_fault() {
+    let mut found = Vec::new();
+    configs(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../templates"), &mut found);
+    assert!(found.len() >= 14, "only {} configs were found", found.len());
+    for path in found {
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(molecule_agent::check_config(&text).is_ok(), "{}: {:?}", path.display(), molecule_agent::check_config(&text));
+    }
+}
