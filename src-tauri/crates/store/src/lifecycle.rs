@@ -16,18 +16,11 @@ use crate::{
 ///
 /// # Errors
 /// When the rows cannot be written.
-pub fn begin(
-    tx: &mut Tx<'_>,
-    id: WorkspaceId,
-    trigger: Trigger,
-    payload: Value,
-) -> Result<Option<Transition>> {
+pub fn begin(tx: &mut Tx<'_>, id: WorkspaceId, trigger: Trigger, payload: Value) -> Result<Option<Transition>> {
     let moved = workspaces::transition(tx, id, trigger)?;
     if moved.is_some() {
-        tx.prepare_cached(
-            "UPDATE workspaces SET url = '', last_sample_error = NULL WHERE id = ?1",
-        )?
-        .execute([id.to_string()])?;
+        tx.prepare_cached("UPDATE workspaces SET url = '', last_sample_error = NULL WHERE id = ?1")?
+            .execute([id.to_string()])?;
         tx.record(EventKind::WorkspaceProvisioning, id, payload)?;
     }
     Ok(moved)
@@ -38,13 +31,7 @@ pub fn begin(
 ///
 /// # Errors
 /// When the rows cannot be written.
-pub fn fail(
-    tx: &mut Tx<'_>,
-    id: WorkspaceId,
-    message: &str,
-    payload: Value,
-    since: Timestamp,
-) -> Result<bool> {
+pub fn fail(tx: &mut Tx<'_>, id: WorkspaceId, message: &str, payload: Value, since: Timestamp) -> Result<bool> {
     let registered: bool = tx
         .prepare_cached("SELECT coalesce(last_heartbeat_at > ?2, 0) FROM workspaces WHERE id = ?1")?
         .query_row(params![id.to_string(), since.to_string()], |row| row.get(0))
@@ -94,20 +81,13 @@ fn update_live(tx: &mut Tx<'_>, id: WorkspaceId, set: &str, url: Option<&str>) -
 ///
 /// # Errors
 /// When the rows cannot be written.
-pub fn unclaim(
-    tx: &mut Tx<'_>,
-    id: WorkspaceId,
-    minted: &[String],
-    launched_before: bool,
-) -> Result<()> {
+pub fn unclaim(tx: &mut Tx<'_>, id: WorkspaceId, minted: &[String], launched_before: bool) -> Result<()> {
     for token in minted {
         tokens::revoke(tx, id, token)?;
     }
     let now = tx.now().to_string();
-    tx.prepare_cached(
-        "UPDATE workspaces SET launched = ?2, url = '', updated_at = ?3 WHERE id = ?1",
-    )?
-    .execute(params![id.to_string(), launched_before, now])?;
+    tx.prepare_cached("UPDATE workspaces SET launched = ?2, url = '', updated_at = ?3 WHERE id = ?1")?
+        .execute(params![id.to_string(), launched_before, now])?;
     Ok(())
 }
 
@@ -116,8 +96,7 @@ pub fn unclaim(
 /// # Errors
 /// When the row cannot be written.
 pub fn forget_url(tx: &mut Tx<'_>, id: WorkspaceId) -> Result<()> {
-    tx.prepare_cached("UPDATE workspaces SET url = '' WHERE id = ?1")?
-        .execute([id.to_string()])?;
+    tx.prepare_cached("UPDATE workspaces SET url = '' WHERE id = ?1")?.execute([id.to_string()])?;
     Ok(())
 }
 
@@ -139,8 +118,7 @@ pub fn process_gone(tx: &mut Tx<'_>, id: WorkspaceId) -> Result<Option<Transitio
 /// # Errors
 /// When the row cannot be written.
 pub fn given_url(tx: &mut Tx<'_>, id: WorkspaceId, url: &str) -> Result<()> {
-    tx.prepare_cached("UPDATE workspaces SET url = ?2 WHERE id = ?1")?
-        .execute(params![id.to_string(), url])?;
+    tx.prepare_cached("UPDATE workspaces SET url = ?2 WHERE id = ?1")?.execute(params![id.to_string(), url])?;
     Ok(())
 }
 
@@ -172,35 +150,29 @@ pub struct Edit {
 pub fn edit(tx: &mut Tx<'_>, id: WorkspaceId, edit: &Edit) -> Result<bool> {
     let key = id.to_string();
     let now = tx.now().to_string();
-    let touched = tx
-        .prepare_cached("UPDATE workspaces SET updated_at = ?2 WHERE id = ?1")?
-        .execute(params![key, now])?;
+    let touched =
+        tx.prepare_cached("UPDATE workspaces SET updated_at = ?2 WHERE id = ?1")?.execute(params![key, now])?;
     if touched == 0 {
         return Ok(false);
     }
     if let Some(name) = &edit.name {
-        tx.prepare_cached("UPDATE workspaces SET name = ?2 WHERE id = ?1")?
-            .execute(params![key, name])?;
+        tx.prepare_cached("UPDATE workspaces SET name = ?2 WHERE id = ?1")?.execute(params![key, name])?;
     }
     if let Some(role) = &edit.role {
-        tx.prepare_cached("UPDATE workspaces SET role = ?2 WHERE id = ?1")?
-            .execute(params![key, role])?;
+        tx.prepare_cached("UPDATE workspaces SET role = ?2 WHERE id = ?1")?.execute(params![key, role])?;
     }
     if let Some(tier) = edit.tier {
-        tx.prepare_cached("UPDATE workspaces SET tier = ?2 WHERE id = ?1")?
-            .execute(params![key, tier])?;
+        tx.prepare_cached("UPDATE workspaces SET tier = ?2 WHERE id = ?1")?.execute(params![key, tier])?;
     }
     if let Some(parent) = edit.parent_id {
         tx.prepare_cached("UPDATE workspaces SET parent_id = ?2 WHERE id = ?1")?
             .execute(params![key, parent.map(|id| id.to_string())])?;
     }
     if let Some(runtime) = &edit.runtime {
-        tx.prepare_cached("UPDATE workspaces SET runtime = ?2 WHERE id = ?1")?
-            .execute(params![key, runtime])?;
+        tx.prepare_cached("UPDATE workspaces SET runtime = ?2 WHERE id = ?1")?.execute(params![key, runtime])?;
     }
     if let Some(dir) = &edit.workspace_dir {
-        tx.prepare_cached("UPDATE workspaces SET workspace_dir = ?2 WHERE id = ?1")?
-            .execute(params![key, dir])?;
+        tx.prepare_cached("UPDATE workspaces SET workspace_dir = ?2 WHERE id = ?1")?.execute(params![key, dir])?;
     }
     if let Some(collapsed) = edit.collapsed {
         tx.prepare_cached(
@@ -228,8 +200,7 @@ pub fn remove(tx: &mut Tx<'_>, ids: &[WorkspaceId]) -> Result<Vec<WorkspaceId>> 
         }
     }
     for id in ids {
-        tx.prepare_cached("DELETE FROM canvas_layouts WHERE workspace_id = ?1")?
-            .execute([id.to_string()])?;
+        tx.prepare_cached("DELETE FROM canvas_layouts WHERE workspace_id = ?1")?.execute([id.to_string()])?;
         tokens::revoke_all(tx, *id)?;
     }
     Ok(removed)
@@ -257,29 +228,16 @@ const DEPENDENT: [&str; 12] = [
 /// When the rows cannot be written.
 pub fn purge(tx: &mut Tx<'_>, ids: &[WorkspaceId]) -> Result<()> {
     for table in DEPENDENT {
-        let column = if table == "workspaces" {
-            "id"
-        } else {
-            "workspace_id"
-        };
+        let column = if table == "workspaces" { "id" } else { "workspace_id" };
         if table == "workspaces" {
             for id in ids {
                 let id = [id.to_string()];
-                tx.execute(
-                    "UPDATE workspaces SET parent_id = NULL WHERE parent_id = ?1",
-                    id.clone(),
-                )?;
-                tx.execute(
-                    "UPDATE workspaces SET forwarded_to = NULL WHERE forwarded_to = ?1",
-                    id,
-                )?;
+                tx.execute("UPDATE workspaces SET parent_id = NULL WHERE parent_id = ?1", id.clone())?;
+                tx.execute("UPDATE workspaces SET forwarded_to = NULL WHERE forwarded_to = ?1", id)?;
             }
         }
         for id in ids {
-            tx.execute(
-                &format!("DELETE FROM {table} WHERE {column} = ?1"),
-                [id.to_string()],
-            )?;
+            tx.execute(&format!("DELETE FROM {table} WHERE {column} = ?1"), [id.to_string()])?;
         }
     }
     Ok(())
@@ -320,13 +278,8 @@ pub fn starting(conn: &Connection) -> Result<Vec<Starting>> {
 /// When the rows cannot be written.
 pub fn expire(tx: &mut Tx<'_>, row: &Starting, message: &str, payload: Value) -> Result<bool> {
     let untouched: bool = tx
-        .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM workspaces WHERE id = ?1 AND updated_at = ?2)",
-        )?
-        .query_row(
-            params![row.id.to_string(), row.updated_at.to_string()],
-            |found| found.get(0),
-        )?;
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM workspaces WHERE id = ?1 AND updated_at = ?2)")?
+        .query_row(params![row.id.to_string(), row.updated_at.to_string()], |found| found.get(0))?;
     if !untouched {
         return Ok(false);
     }
@@ -383,8 +336,7 @@ mod tests {
     use serde_json::json;
 
     use super::{
-        Edit, begin, below, claim, edit, expire, fail, launched, process_gone, purge, remove,
-        starting, unclaim,
+        Edit, begin, below, claim, edit, expire, fail, launched, process_gone, purge, remove, starting, unclaim,
     };
     use crate::{
         Store, memories,
@@ -411,18 +363,10 @@ mod tests {
                 Timestamp::from_micros(*micros)
             });
             let publish = Arc::new(move |batch: Vec<crate::Committed>| {
-                heard
-                    .lock()
-                    .unwrap()
-                    .extend(batch.into_iter().map(|event| event.kind));
+                heard.lock().unwrap().extend(batch.into_iter().map(|event| event.kind));
             });
             let store = Store::open(&folder.path().join("molecule.db"), now, publish).unwrap();
-            Self {
-                store,
-                clock,
-                events,
-                _folder: folder,
-            }
+            Self { store, clock, events, _folder: folder }
         }
 
         async fn add(&self, parent_id: Option<WorkspaceId>) -> WorkspaceId {
@@ -443,27 +387,16 @@ mod tests {
                 y: -2.25,
             };
             let id = new.id;
-            self.store
-                .write(move |tx| workspaces::insert(tx, &new))
-                .await
-                .unwrap();
+            self.store.write(move |tx| workspaces::insert(tx, &new)).await.unwrap();
             id
         }
 
         async fn get(&self, id: WorkspaceId) -> workspaces::Workspace {
-            self.store
-                .read(move |conn| workspaces::get(conn, id))
-                .await
-                .unwrap()
-                .unwrap()
+            self.store.read(move |conn| workspaces::get(conn, id)).await.unwrap().unwrap()
         }
 
         async fn step(&self, id: WorkspaceId, trigger: Trigger) {
-            self.store
-                .write(move |tx| workspaces::transition(tx, id, trigger))
-                .await
-                .unwrap()
-                .unwrap();
+            self.store.write(move |tx| workspaces::transition(tx, id, trigger)).await.unwrap().unwrap();
         }
 
         fn heard(&self) -> Vec<EventKind> {
@@ -476,12 +409,7 @@ mod tests {
     }
 
     fn token(byte: u8) -> NewToken {
-        NewToken {
-            id: format!("token-{byte}"),
-            hash: [byte; 32],
-            prefix: "prefix".into(),
-            url: false,
-        }
+        NewToken { id: format!("token-{byte}"), hash: [byte; 32], prefix: "prefix".into(), url: false }
     }
 
     #[tokio::test]
@@ -490,11 +418,7 @@ mod tests {
         let id = bed.add(None).await;
         let since = bed.now();
         bed.step(id, Trigger::Register).await;
-        let wrote = bed
-            .store
-            .write(move |tx| fail(tx, id, "no", json!({}), since))
-            .await
-            .unwrap();
+        let wrote = bed.store.write(move |tx| fail(tx, id, "no", json!({}), since)).await.unwrap();
         assert!(!wrote, "the agent had registered");
         assert_eq!(bed.heard(), []);
 
@@ -503,40 +427,20 @@ mod tests {
             .write(move |tx| {
                 begin(tx, id, Trigger::Restart, json!({}))?;
                 let now = tx.now().to_string();
-                tx.execute(
-                    "UPDATE workspaces SET last_heartbeat_at = ?2 WHERE id = ?1",
-                    [id.to_string(), now],
-                )?;
+                tx.execute("UPDATE workspaces SET last_heartbeat_at = ?2 WHERE id = ?1", [id.to_string(), now])?;
                 Ok(())
             })
             .await
             .unwrap();
-        assert!(
-            !bed.store
-                .write(move |tx| fail(tx, id, "no", json!({}), since))
-                .await
-                .unwrap()
-        );
+        assert!(!bed.store.write(move |tx| fail(tx, id, "no", json!({}), since)).await.unwrap());
 
         let later = bed.now();
         assert!(
-            bed.store
-                .write(move |tx| fail(tx, id, "no agent", json!({"error": "no agent"}), later))
-                .await
-                .unwrap()
+            bed.store.write(move |tx| fail(tx, id, "no agent", json!({"error": "no agent"}), later)).await.unwrap()
         );
         let row = bed.get(id).await;
-        assert_eq!(
-            (row.status, row.last_sample_error.as_deref()),
-            (Status::Failed, Some("no agent"))
-        );
-        assert_eq!(
-            bed.heard(),
-            [
-                EventKind::WorkspaceProvisioning,
-                EventKind::WorkspaceProvisionFailed
-            ]
-        );
+        assert_eq!((row.status, row.last_sample_error.as_deref()), (Status::Failed, Some("no agent")));
+        assert_eq!(bed.heard(), [EventKind::WorkspaceProvisioning, EventKind::WorkspaceProvisionFailed]);
     }
 
     #[tokio::test]
@@ -557,18 +461,10 @@ mod tests {
         assert!(row.launched);
         assert_eq!(row.live_url(), Some("http://127.0.0.1:4000"));
 
-        bed.store
-            .write(move |tx| unclaim(tx, id, &["token-7".to_owned()], false))
-            .await
-            .unwrap();
+        bed.store.write(move |tx| unclaim(tx, id, &["token-7".to_owned()], false)).await.unwrap();
         let row = bed.get(id).await;
         assert!(!row.launched && row.live_url().is_none());
-        assert!(
-            !bed.store
-                .read(move |conn| tokens::has_live(conn, id))
-                .await
-                .unwrap()
-        );
+        assert!(!bed.store.read(move |conn| tokens::has_live(conn, id)).await.unwrap());
     }
 
     #[tokio::test]
@@ -576,12 +472,7 @@ mod tests {
         let bed = Bed::new();
         let id = bed.add(None).await;
         bed.step(id, Trigger::Pause).await;
-        assert!(
-            !bed.store
-                .write(move |tx| launched(tx, id, "http://127.0.0.1:1"))
-                .await
-                .unwrap()
-        );
+        assert!(!bed.store.write(move |tx| launched(tx, id, "http://127.0.0.1:1")).await.unwrap());
         assert!(bed.get(id).await.live_url().is_none());
     }
 
@@ -591,11 +482,7 @@ mod tests {
         let id = bed.add(None).await;
         bed.step(id, Trigger::Register).await;
         for moved in [true, false] {
-            let got = bed
-                .store
-                .write(move |tx| process_gone(tx, id))
-                .await
-                .unwrap();
+            let got = bed.store.write(move |tx| process_gone(tx, id)).await.unwrap();
             assert_eq!(got.is_some(), moved);
         }
         assert_eq!(bed.heard(), [EventKind::WorkspaceOffline]);
@@ -615,93 +502,44 @@ mod tests {
             })
             .await
             .unwrap();
-        let removed = bed
-            .store
-            .write(move |tx| remove(tx, &[root, child]))
-            .await
-            .unwrap();
+        let removed = bed.store.write(move |tx| remove(tx, &[root, child])).await.unwrap();
         assert_eq!(removed, [root, child]);
         assert_eq!(bed.get(child).await.status, Status::Removed);
-        assert!(
-            !bed.store
-                .read(move |conn| tokens::has_live(conn, child))
-                .await
-                .unwrap()
-        );
-        assert!(
-            bed.store
-                .write(move |tx| remove(tx, &[root]))
-                .await
-                .unwrap()
-                .is_empty(),
-            "already removed"
-        );
+        assert!(!bed.store.read(move |conn| tokens::has_live(conn, child)).await.unwrap());
+        assert!(bed.store.write(move |tx| remove(tx, &[root])).await.unwrap().is_empty(), "already removed");
 
-        bed.store
-            .write(move |tx| purge(tx, &[root, child]))
-            .await
-            .unwrap();
+        bed.store.write(move |tx| purge(tx, &[root, child])).await.unwrap();
         let left: i64 = bed
             .store
-            .read(|conn| Ok(conn.query_row("SELECT (SELECT count(*) FROM agent_memories) + (SELECT count(*) FROM workspace_auth_tokens)", [], |row| row.get(0))?))
+            .read(|conn| {
+                Ok(conn.query_row(
+                    "SELECT (SELECT count(*) FROM agent_memories) + (SELECT count(*) FROM workspace_auth_tokens)",
+                    [],
+                    |row| row.get(0),
+                )?)
+            })
             .await
             .unwrap();
         assert_eq!(left, 0);
-        assert_eq!(
-            bed.get(stranger).await.parent_id,
-            None,
-            "a child that was not purged keeps living"
-        );
-        assert!(
-            bed.store
-                .read(move |conn| workspaces::get(conn, root))
-                .await
-                .unwrap()
-                .is_none()
-        );
+        assert_eq!(bed.get(stranger).await.parent_id, None, "a child that was not purged keeps living");
+        assert!(bed.store.read(move |conn| workspaces::get(conn, root)).await.unwrap().is_none());
     }
 
     #[tokio::test]
     async fn an_edit_is_whole_or_not_at_all() {
         let bed = Bed::new();
         let id = bed.add(None).await;
-        let good = Edit {
-            name: Some("Editor".into()),
-            role: Some(None),
-            collapsed: Some(true),
-            ..Edit::default()
-        };
-        assert!(
-            bed.store
-                .write(move |tx| edit(tx, id, &good))
-                .await
-                .unwrap()
-        );
+        let good = Edit { name: Some("Editor".into()), role: Some(None), collapsed: Some(true), ..Edit::default() };
+        assert!(bed.store.write(move |tx| edit(tx, id, &good)).await.unwrap());
         let row = bed.get(id).await;
-        assert_eq!(
-            (row.name.as_str(), row.collapsed, row.x, row.y),
-            ("Editor", true, 1.5, -2.25)
-        );
+        assert_eq!((row.name.as_str(), row.collapsed, row.x, row.y), ("Editor", true, 1.5, -2.25));
 
-        let unknown_parent = Edit {
-            name: Some("Gone".into()),
-            parent_id: Some(Some(WorkspaceId::random())),
-            ..Edit::default()
-        };
-        assert!(
-            bed.store
-                .write(move |tx| edit(tx, id, &unknown_parent))
-                .await
-                .is_err()
-        );
+        let unknown_parent =
+            Edit { name: Some("Gone".into()), parent_id: Some(Some(WorkspaceId::random())), ..Edit::default() };
+        assert!(bed.store.write(move |tx| edit(tx, id, &unknown_parent)).await.is_err());
         assert_eq!(bed.get(id).await.name, "Editor");
         let nobody = WorkspaceId::random();
-        assert!(
-            !bed.store
-                .write(move |tx| edit(tx, nobody, &Edit::default()))
-                .await
-                .unwrap()
-        );
+        assert!(!bed.store.write(move |tx| edit(tx, nobody, &Edit::default())).await.unwrap());
     }
 
     #[tokio::test]
@@ -710,23 +548,10 @@ mod tests {
         let id = bed.add(None).await;
         let seen = bed.store.read(starting).await.unwrap().remove(0);
         assert_eq!(seen.id, id);
-        bed.store
-            .write(move |tx| begin(tx, id, Trigger::Restart, json!({})))
-            .await
-            .unwrap();
-        assert!(
-            !bed.store
-                .write(move |tx| expire(tx, &seen, "late", json!({})))
-                .await
-                .unwrap()
-        );
+        bed.store.write(move |tx| begin(tx, id, Trigger::Restart, json!({}))).await.unwrap();
+        assert!(!bed.store.write(move |tx| expire(tx, &seen, "late", json!({}))).await.unwrap());
         let seen = bed.store.read(starting).await.unwrap().remove(0);
-        assert!(
-            bed.store
-                .write(move |tx| expire(tx, &seen, "late", json!({})))
-                .await
-                .unwrap()
-        );
+        assert!(bed.store.write(move |tx| expire(tx, &seen, "late", json!({}))).await.unwrap());
         assert_eq!(bed.get(id).await.status, Status::Failed);
     }
 
@@ -738,32 +563,9 @@ mod tests {
         let paused = bed.add(Some(root)).await;
         let below_paused = bed.add(Some(paused)).await;
         bed.step(paused, Trigger::Pause).await;
-        let ids = |rows: Vec<workspaces::Workspace>| {
-            rows.into_iter().map(|row| row.id).collect::<Vec<_>>()
-        };
-        assert_eq!(
-            ids(bed
-                .store
-                .read(move |conn| below(conn, root, false))
-                .await
-                .unwrap()),
-            [running]
-        );
-        assert_eq!(
-            ids(bed
-                .store
-                .read(move |conn| below(conn, root, true))
-                .await
-                .unwrap()),
-            [paused]
-        );
-        assert_eq!(
-            ids(bed
-                .store
-                .read(move |conn| below(conn, paused, false))
-                .await
-                .unwrap()),
-            [below_paused]
-        );
+        let ids = |rows: Vec<workspaces::Workspace>| rows.into_iter().map(|row| row.id).collect::<Vec<_>>();
+        assert_eq!(ids(bed.store.read(move |conn| below(conn, root, false)).await.unwrap()), [running]);
+        assert_eq!(ids(bed.store.read(move |conn| below(conn, root, true)).await.unwrap()), [paused]);
+        assert_eq!(ids(bed.store.read(move |conn| below(conn, paused, false)).await.unwrap()), [below_paused]);
     }
 }

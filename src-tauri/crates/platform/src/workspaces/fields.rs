@@ -1,61 +1,141 @@
-//! What a person may write into a workspace's fields (20 §1.1, §1.5). Lengths are bytes.
+//! What a workspace's fields may hold (20 §1.1, §1.5). One place for create, edit and import.
 
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use molecule_model::wire::WorkspaceAccess;
 
+/// Characters that a name or a role must not hold: they would mean something in YAML.
+const SPECIAL: [char; 9] = ['{', '}', '[', ']', '|', '>', '*', '&', '!'];
+/// Longest name, bytes.
 const NAME: usize = 255;
+/// Longest role, bytes.
 const ROLE: usize = 1000;
+/// Longest model or runtime, bytes.
 const SHORT: usize = 100;
-/// What would be read as YAML where a name is written into a file.
-const BANNED: [char; 9] = ['{', '}', '[', ']', '|', '>', '*', '&', '!'];
-/// Where no agent may work: the system's own folders.
-const SYSTEM: [&str; 10] = ["/etc", "/var", "/proc", "/sys", "/dev", "/boot", "/sbin", "/bin", "/lib", "/usr"];
 
-fn check_text(what: &str, text: &str, most: usize) -> Result<(), String> {
+/// Folders of the system that no agent is given, whole or in part.
+#[cfg(not(windows))]
+const SYSTEM: [&str; 16] = [
+    "/etc",
+    "/var",
+    "/proc",
+    "/sys",
+    "/dev",
+    "/boot",
+    "/sbin",
+    "/bin",
+    "/lib",
+    "/usr",
+    "/System",
+    "/Library",
+    "/private/etc",
+    "/private/var/db",
+    "/private/var/root",
+    "/run",
+];
+#[cfg(windows)]
+const SYSTEM: [&str; 4] = ["C:\\Windows", "C:\\Program Files", "C:\\Program Files (x86)", "C:\\ProgramData"];
+
+/// Why a value is refused: a sentence for the one who typed it.
+pub type Refusal = String;
+
+/// A name: not empty, one line, none of the special characters.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn name(text: &str) -> Result<(), Refusal> {
+    if text.is_empty() {
+        return Err("name must not be empty".into());
+    }
+    line("name", text, NAME)?;
+    plain("name", text)
+}
+
+/// A role; may be empty.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn role(text: &str) -> Result<(), Refusal> {
+    line("role", text, ROLE)?;
+    plain("role", text)
+}
+
+/// A model's slug; may be empty.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn model(text: &str) -> Result<(), Refusal> {
+    line("model", text, SHORT)
+}
+
+/// A runtime's name; may be empty.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn runtime(text: &str) -> Result<(), Refusal> {
+    line("runtime", text, SHORT)
+}
+
+fn line(field: &str, text: &str, most: usize) -> Result<(), Refusal> {
     if text.len() > most {
-        return Err(format!("{what} must be at most {most} characters"));
+        return Err(format!("{field} must be at most {most} characters"));
     }
     if text.contains(['\r', '\n']) {
-        return Err(format!("{what} must be one line"));
+        return Err(format!("{field} must not contain line breaks"));
     }
-    match text.chars().find(|c| BANNED.contains(c)) {
-        Some(c) => Err(format!("{what} must not contain {c}")),
+    Ok(())
+}
+
+fn plain(field: &str, text: &str) -> Result<(), Refusal> {
+    match text.chars().find(|c| SPECIAL.contains(c)) {
+        Some(c) => Err(format!("{field} must not contain {c}")),
         None => Ok(()),
     }
 }
 
-/// A workspace's name.
+/// A folder of the person's that an agent may be given: absolute, no `..`, none of the system's, and none that
+/// would open the platform's own data (its admin token, its database) to the agent.
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn check_name(name: &str) -> Result<(), String> {
-    if name.trim().is_empty() {
-        return Err("name is required".to_owned());
+pub fn directory(text: &str, data: &Path) -> Result<(), Refusal> {
+    let cleaned = cleaned(text)?;
+    if opens(&cleaned, data) {
+        return Err("the folder holds, or lies in, Molecule's own data; choose a folder of its own".into());
     }
-    check_text("name", name, NAME)
+    Ok(())
 }
 
-/// A workspace's role.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn check_role(role: &str) -> Result<(), String> {
-    check_text("role", role, ROLE)
-}
-
-/// A model or a runtime.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn check_short(what: &str, text: &str) -> Result<(), String> {
-    if text.len() > SHORT {
-        return Err(format!("{what} must be at most {SHORT} characters"));
+/// Absolute, no `..`, none of the system's.
+fn cleaned(text: &str) -> Result<PathBuf, &'static str> {
+    if !Path::new(text).is_absolute() || text.contains("..") || text.contains('\0') {
+        return Err("workspace_dir must be an absolute path without ..");
     }
-    if text.contains(['\r', '\n']) { Err(format!("{what} must be one line")) } else { Ok(()) }
+    let cleaned: PathBuf = Path::new(text).components().filter(|part| *part != Component::CurDir).collect();
+    if cleaned.parent().is_none() || SYSTEM.iter().any(|folder| cleaned.starts_with(folder)) {
+        return Err("workspace_dir must not be a folder of the system");
+    }
+    Ok(cleaned)
 }
 
-/// A folder to work in, and what an agent may do there (20 §1.5).
+/// Whether whoever may work in `folder` could read the platform's own data: it lies in it, or holds it. A link
+/// may lead elsewhere than its name says.
+#[must_use]
+pub fn opens(folder: &Path, data: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let (folder, data) = ([folder.to_owned(), real(folder)], [data.to_owned(), real(data)]);
+    folder.iter().any(|folder| data.iter().any(|data| folder.starts_with(data) || data.starts_with(folder)))
+}
+
+/// A name, for organisations.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_name(text: &str) -> Result<(), Refusal> {
+    name(text)
+}
+
+/// A folder and what may be done there, for organisations.
 ///
 /// # Errors
 /// What is wrong with them.
@@ -63,57 +143,85 @@ pub fn check_dir(dir: Option<&str>, access: WorkspaceAccess) -> Result<(), &'sta
     match dir {
         None if access != WorkspaceAccess::None => Err("workspace_access needs a workspace_dir"),
         None => Ok(()),
-        Some(dir) => check_path(dir),
+        Some(dir) => cleaned(dir).map(drop),
     }
 }
 
-fn check_path(dir: &str) -> Result<(), &'static str> {
-    let path = Path::new(dir);
-    if !path.is_absolute() || dir.contains("..") {
-        return Err("workspace_dir must be an absolute path without ..");
+/// An access and the folder that it needs.
+///
+/// # Errors
+/// When the word is unknown, or there is no folder to read or write.
+pub fn access(word: &str, folder: Option<&str>) -> Result<WorkspaceAccess, Refusal> {
+    let access = WorkspaceAccess::parse(word).ok_or("workspace_access must be none, read_only or read_write")?;
+    if access != WorkspaceAccess::None && folder.is_none_or(str::is_empty) {
+        return Err(format!("workspace_access {} needs a workspace_dir", access.as_str()));
     }
-    let clean: std::path::PathBuf = path.components().filter(|part| !matches!(part, Component::CurDir)).collect();
-    if clean == Path::new("/") || SYSTEM.iter().any(|system| clean.starts_with(system)) {
-        return Err("workspace_dir must not be a folder of the system");
-    }
-    Ok(())
+    Ok(access)
 }
 
 #[cfg(test)]
 mod tests {
-    use molecule_model::wire::WorkspaceAccess::{None as Closed, ReadOnly, ReadWrite};
+    use std::path::Path;
 
-    use super::{check_dir, check_name};
+    use molecule_model::wire::WorkspaceAccess;
+
+    use super::{access, directory, model, name, role};
 
     #[test]
-    fn names() {
-        for good in ["Docs Writer", "Ärztin", "a"] {
-            assert!(check_name(good).is_ok(), "{good}");
+    fn names_and_roles() {
+        for bad in ["", "a\nb", "a\rb", "{x", "x]", "a|b", "a>b", "*a", "a&b", "a!b", &"x".repeat(256)] {
+            assert!(name(bad).is_err(), "{bad:?}");
         }
-        let long = "x".repeat(256);
-        for bad in ["", " ", "a\nb", "a{b", "x: [1]", "!include x", long.as_str()] {
-            assert!(check_name(bad).is_err(), "{bad}");
+        for good in ["a", "Docs Writer: v2 - #1 \"quoted\" 'x' %", &"x".repeat(255), "Zoë"] {
+            assert!(name(good).is_ok(), "{good:?}");
         }
+        assert!(role("").is_ok() && role(&"x".repeat(1000)).is_ok() && role(&"x".repeat(1001)).is_err());
+        assert!(model("a/b:c*").is_ok() && model("a\nb").is_err() && model(&"x".repeat(101)).is_err());
+        assert_eq!(name(&"x".repeat(256)).unwrap_err(), "name must be at most 255 characters");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn folders() {
+        let home = tempfile::tempdir().unwrap();
+        let data = home.path().join("data");
+        std::fs::create_dir_all(data.join("workspaces")).unwrap();
+        std::fs::create_dir_all(home.path().join("project")).unwrap();
+        std::os::unix::fs::symlink(&data, home.path().join("link")).unwrap();
+        let check = |path: &str| directory(path, &data);
+        for bad in [
+            "",
+            "project",
+            "/etc",
+            "/etc/",
+            "/etc/passwd",
+            "//etc",
+            "/./etc/x",
+            "/usr/local",
+            "/a/../b",
+            "/a..b",
+            "/proc/1",
+        ] {
+            assert!(check(bad).is_err(), "{bad:?}");
+        }
+        for bad in ["data", "data/workspaces", "link", ""] {
+            assert!(check(home.path().join(bad).to_str().unwrap()).is_err(), "{bad:?}");
+        }
+        for good in ["project", "not-yet-there"] {
+            assert!(check(home.path().join(good).to_str().unwrap()).is_ok(), "{good:?}");
+        }
+        assert!(directory("/etcetera", Path::new("/home/me/data")).is_ok());
     }
 
     #[test]
-    fn folders() {
-        for (dir, access, good) in [
-            (None, Closed, true),
-            (None, ReadWrite, false),
-            (Some("/home/me/x"), ReadOnly, true),
-            (Some("/home/me/x"), Closed, true),
-            (Some("home/me"), ReadWrite, false),
-            (Some("/home/me/../../etc"), ReadWrite, false),
-            (Some("/home/a..b"), ReadWrite, false),
-            (Some("/etc"), ReadOnly, false),
-            (Some("/etc/x"), ReadOnly, false),
-            (Some("/./etc"), ReadOnly, false),
-            (Some("//usr//x"), ReadOnly, false),
-            (Some("/etcetera"), ReadOnly, true),
-            (Some("/"), ReadOnly, false),
-        ] {
-            assert_eq!(check_dir(dir, access).is_ok(), good, "{dir:?} {access:?}");
-        }
+    fn an_access_needs_a_folder() {
+        assert_eq!(access("", None), Ok(WorkspaceAccess::None));
+        assert_eq!(access("none", Some("/x")), Ok(WorkspaceAccess::None));
+        assert_eq!(access("read_only", Some("/x")), Ok(WorkspaceAccess::ReadOnly));
+        assert!(
+            access("read_write", None).is_err()
+                && access("read_write", Some("")).is_err()
+                && access("all", Some("/x")).is_err()
+        );
     }
 }

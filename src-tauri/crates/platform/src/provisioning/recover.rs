@@ -1,0 +1,109 @@
+//! After the start: what a crashed server left is cleaned up, and what should run is brought back.
+
+use std::collections::HashMap;
+
+use molecule_model::{Status, Trigger, WorkspaceId, runtime};
+use molecule_store::{
+    lifecycle,
+    workspaces::{self, Workspace},
+};
+
+use super::{Order, Reason, is_self_registered, provisioning_payload, submit};
+use crate::App;
+
+/// Ends leftovers, then starts every workspace that should run, parents first.
+pub(super) async fn recover(app: &App) {
+    let began = tokio::time::Instant::now();
+    for launcher in app.provisioning.launchers() {
+        let swept = launcher.sweep().await;
+        let (ended, gone, spared) = (swept.killed.len(), swept.gone.len(), swept.spared.len());
+        tracing::info!(launcher = launcher.name(), ended, gone, spared, "looked for agents of an earlier run");
+    }
+    let names: Vec<&'static str> = app.provisioning.launchers().map(|launcher| launcher.name()).collect();
+    let marked = app
+        .store
+        .write(move |tx| {
+            let rows = workspaces::list(tx)?;
+            let mut marked = Vec::new();
+            for row in parents_first(rows) {
+                if row.status == Status::Hibernating {
+                    workspaces::transition(tx, row.id, Trigger::Hibernated)?;
+                    lifecycle::forget_url(tx, row.id)?;
+                }
+                if !should_run(&row, &names) || workspaces::paused_ancestor(tx, row.id)?.is_some() {
+                    continue;
+                }
+                lifecycle::begin(tx, row.id, Trigger::Restart, provisioning_payload(&row))?;
+                marked.push(row.id);
+            }
+            Ok(marked)
+        })
+        .await;
+    match marked {
+        Ok(ids) => {
+            let count = ids.len();
+            for id in ids {
+                submit(app, id, Order::new(Reason::Booted));
+            }
+            let elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            tracing::info!(count, elapsed_ms, "agents are being brought back");
+        }
+        Err(error) => tracing::error!(%error, "agents could not be brought back"),
+    }
+    forget_orphans(app).await;
+}
+
+/// A row whose agent is ours to run, or that was about to be started when the server ended.
+fn should_run(row: &Workspace, launchers: &[&str]) -> bool {
+    let ours = launchers.contains(&runtime::safe(&row.runtime)) && !is_self_registered(row);
+    match row.status {
+        // Also where no launcher is left: the launch will say so on the row.
+        Status::Provisioning => row.runtime != runtime::EXTERNAL,
+        Status::Online | Status::Degraded | Status::Offline => ours,
+        _ => false,
+    }
+}
+
+fn parents_first(rows: Vec<Workspace>) -> Vec<Workspace> {
+    let parents: HashMap<WorkspaceId, Option<WorkspaceId>> = rows.iter().map(|row| (row.id, row.parent_id)).collect();
+    let depth = |id: WorkspaceId| {
+        let mut depth = 0;
+        let mut at = id;
+        while let Some(Some(up)) = parents.get(&at) {
+            depth += 1;
+            at = *up;
+            if depth > parents.len() {
+                break;
+            }
+        }
+        depth
+    };
+    let mut rows = rows;
+    rows.sort_by_cached_key(|row| depth(row.id));
+    rows
+}
+
+/// Removes folders that no row speaks of: an import or a delete that was cut off.
+async fn forget_orphans(app: &App) {
+    let paths = app.paths.clone();
+    let Ok(Ok(folders)) = tokio::task::spawn_blocking(move || std::fs::read_dir(paths.workspaces())).await else {
+        return;
+    };
+    let names = folders.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let ids: Vec<WorkspaceId> = names.filter_map(|name| WorkspaceId::parse_strict(&name)).collect();
+    let known = app.store.read(move |conn| {
+        let mut unknown = Vec::new();
+        for id in ids {
+            if workspaces::get(conn, id)?.is_none() {
+                unknown.push(id);
+            }
+        }
+        Ok(unknown)
+    });
+    let Ok(unknown) = known.await else { return };
+    for id in unknown {
+        tracing::warn!(workspace_id = %id, "a folder belongs to no workspace; what the platform put there is removed");
+        let folder = app.paths.workspace(id);
+        drop(tokio::task::spawn_blocking(move || super::files::remove(&folder, false)).await);
+    }
+}
