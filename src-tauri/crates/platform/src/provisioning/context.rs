@@ -2,18 +2,25 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use molecule_model::{Status, Timestamp, WorkspaceId};
+use molecule_a2a::normalise;
+use molecule_model::{Status, Timestamp, WorkspaceId, id, runtime};
 use molecule_store::{
     secrets,
     workspaces::{self, Workspace},
 };
+use serde_json::json;
 
-use crate::App;
+use crate::{
+    App,
+    messaging::{self, Delivery, Options, Sender},
+};
 
 /// Between two looks whether it is online.
 const LOOK: Duration = Duration::from_millis(500);
 /// Looks at most: 30 s.
 const LOOKS: usize = 60;
+/// The whole delivery may take this long.
+const BOUND: Duration = Duration::from_secs(60);
 
 /// What was so before the restart.
 #[derive(Debug)]
@@ -23,8 +30,12 @@ pub(super) struct Context {
     names: BTreeSet<String>,
 }
 
-/// Notes what is so now. `None` when it cannot be read: the restart goes on without.
+/// Notes what is so now. `None` when it cannot be read: the restart goes on without. The embedded agent is not
+/// told: it takes up no earlier session, and a turn of its model is not worth the note.
 pub(super) async fn capture(app: &App, row: &Workspace) -> Option<Context> {
+    if runtime::safe(&row.runtime) == runtime::LOCAL {
+        return None;
+    }
     let (id, previous) = (row.id, row.last_heartbeat_at);
     let rows = app.store.read(move |conn| Ok((secrets::list(conn, None)?, secrets::list(conn, Some(id))?))).await;
     let (global, own) =
@@ -49,8 +60,24 @@ pub(super) fn deliver_when_online(app: &App, id: WorkspaceId, context: Context) 
 }
 
 async fn send(app: &App, id: WorkspaceId, context: &Context) {
-    let text = context.text();
-    tracing::debug!(workspace_id = %id, bytes = text.len(), now = %app.now(), "restart context is ready");
+    let note = json!({
+        "jsonrpc": "2.0", "id": id::fresh(), "method": "message/send",
+        "params": {"message": {
+            "kind": "message", "role": "user", "messageId": id::fresh(),
+            "parts": [{"kind": "text", "text": context.text()}],
+            "metadata": {"source": "platform", "kind": "restart_context", "layer": 1, "restart_context": true},
+        }},
+    });
+    let message = match normalise(note.to_string().as_bytes(), &mut id::fresh) {
+        Ok(message) => message,
+        Err(error) => return tracing::error!(workspace_id = %id, %error, "a restart context is no message"),
+    };
+    let options = Options { log: false, timeout: Some(BOUND), ..Options::default() };
+    let sender = Sender::System("system:restart-context");
+    match messaging::deliver(app, Delivery { sender, target: id, message, options }).await {
+        Ok(_) => tracing::info!(workspace_id = %id, "restart context delivered"),
+        Err(error) => tracing::info!(workspace_id = %id, status = %error.status(), "restart context not delivered"),
+    }
 }
 
 impl Context {

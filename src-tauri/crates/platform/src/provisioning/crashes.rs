@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -14,8 +17,8 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 use super::{Failure, Order, Reason, failure};
 use crate::App;
 
-/// The first pause before a restart; it doubles up to [`LONGEST`].
-const FIRST: Duration = Duration::from_secs(1);
+/// The first pause before a restart, milliseconds; it doubles up to [`LONGEST`].
+const FIRST: u64 = 1_000;
 const LONGEST: Duration = Duration::from_secs(30);
 /// An agent that lived this long begins with a clean sheet.
 const STEADY: Duration = Duration::from_secs(60);
@@ -25,8 +28,16 @@ const MOST_EARLY: u32 = 5;
 const TAIL: usize = 2048;
 
 /// How often each agent ended lately.
-#[derive(Default)]
-pub(super) struct Crashes(Mutex<HashMap<WorkspaceId, Streak>>);
+pub(super) struct Crashes {
+    streaks: Mutex<HashMap<WorkspaceId, Streak>>,
+    first_ms: AtomicU64,
+}
+
+impl Default for Crashes {
+    fn default() -> Self {
+        Self { streaks: Mutex::default(), first_ms: FIRST.into() }
+    }
+}
 
 #[derive(Clone, Copy, Default)]
 struct Streak {
@@ -46,7 +57,7 @@ enum Next {
 impl Crashes {
     /// Counts an end.
     fn count(&self, id: WorkspaceId, ran_for: Duration, registered: bool) -> Next {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.streaks.lock().unwrap_or_else(PoisonError::into_inner);
         let streak = all.entry(id).or_default();
         if ran_for >= STEADY {
             *streak = Streak::default();
@@ -56,13 +67,19 @@ impl Crashes {
             *streak = Streak::default();
             return Next::GiveUp;
         }
-        let pause = FIRST.saturating_mul(1 << streak.restarts.min(10)).min(LONGEST);
+        let first = Duration::from_millis(self.first_ms.load(Ordering::Relaxed));
+        let pause = first.saturating_mul(1 << streak.restarts.min(10)).min(LONGEST);
         streak.restarts += 1;
         Next::After(pause)
     }
 
+    /// Another first pause, for tests that do not want to wait.
+    pub(super) fn set_first_pause(&self, millis: u64) {
+        self.first_ms.store(millis, Ordering::Relaxed);
+    }
+
     pub(super) fn forget(&self, id: WorkspaceId) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        self.streaks.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
     }
 }
 
@@ -121,6 +138,7 @@ async fn ended(app: &App, id: WorkspaceId, ran_for: Duration) {
         .await;
     match before {
         Ok(Some(status)) => {
+            app.presence.forget(id);
             let registered = status != Status::Provisioning;
             tracing::warn!(workspace_id = %id, %status, ran_ms = ran_for.as_millis(), "an agent ended by itself");
             next(app, id, app.provisioning.crashes.count(id, ran_for, registered)).await;

@@ -16,7 +16,11 @@ mod lanes;
 mod order;
 mod recover;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 pub use deadline::expire;
 pub use default_config::{Described, default_config, default_model, quoted};
@@ -41,6 +45,8 @@ pub struct Provisioning {
     /// Local launches at once.
     slots: Semaphore,
     crashes: crashes::Crashes,
+    /// Folders that were there before the server listened.
+    folders: Mutex<Vec<WorkspaceId>>,
 }
 
 /// Whether an agent of ours runs.
@@ -71,7 +77,12 @@ impl Provisioning {
             lanes: lanes::Lanes::default(),
             slots: Semaphore::new(at_once()),
             crashes: crashes::Crashes::default(),
+            folders: Mutex::new(recover::folders(&paths.workspaces())),
         }
+    }
+
+    fn take_folders(&self) -> Vec<WorkspaceId> {
+        std::mem::take(&mut *self.folders.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn launchers(&self) -> impl Iterator<Item = &Arc<dyn Launcher>> {
@@ -87,6 +98,11 @@ impl Provisioning {
         let launcher = self.launcher(runtime).ok_or(Failure::NoLauncher { runtime: runtime::safe(runtime) })?;
         launcher.available().await.map_err(Failure::Unavailable)?;
         Ok(Arc::clone(launcher))
+    }
+
+    /// The first pause before an agent that ended by itself is started anew, milliseconds; for tests.
+    pub fn set_first_pause(&self, millis: u64) {
+        self.crashes.set_first_pause(millis);
     }
 
     /// Whether a launcher for this runtime answers now.

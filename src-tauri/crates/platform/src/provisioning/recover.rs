@@ -1,6 +1,6 @@
 //! After the start: what a crashed server left is cleaned up, and what should run is brought back.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, path::Path};
 
 use molecule_model::{Status, Trigger, WorkspaceId, runtime};
 use molecule_store::{
@@ -83,15 +83,17 @@ fn parents_first(rows: Vec<Workspace>) -> Vec<Workspace> {
     rows
 }
 
-/// Removes folders that no row speaks of: an import or a delete that was cut off.
+/// The folders of workspaces that are there before the server listens: a new workspace's cannot be among them.
+pub(super) fn folders(workspaces: &Path) -> Vec<WorkspaceId> {
+    let Ok(entries) = std::fs::read_dir(workspaces) else { return Vec::new() };
+    let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    names.filter_map(|name| WorkspaceId::parse_strict(&name)).collect()
+}
+
+/// Removes folders that no row speaks of: a create or an import that was cut off.
 async fn forget_orphans(app: &App) {
-    let paths = app.paths.clone();
-    let Ok(Ok(folders)) = tokio::task::spawn_blocking(move || std::fs::read_dir(paths.workspaces())).await else {
-        return;
-    };
-    let names = folders.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-    let ids: Vec<WorkspaceId> = names.filter_map(|name| WorkspaceId::parse_strict(&name)).collect();
-    let known = app.store.read(move |conn| {
+    let ids = app.provisioning.take_folders();
+    let unknown = app.store.read(move |conn| {
         let mut unknown = Vec::new();
         for id in ids {
             if workspaces::get(conn, id)?.is_none() {
@@ -100,7 +102,7 @@ async fn forget_orphans(app: &App) {
         }
         Ok(unknown)
     });
-    let Ok(unknown) = known.await else { return };
+    let Ok(unknown) = unknown.await else { return };
     for id in unknown {
         tracing::warn!(workspace_id = %id, "a folder belongs to no workspace; what the platform put there is removed");
         let folder = app.paths.workspace(id);

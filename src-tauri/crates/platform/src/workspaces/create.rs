@@ -176,6 +176,11 @@ async fn check(app: &App, request: Create) -> AppResult<Checked> {
     if external.is_some() {
         runtime = runtime::EXTERNAL.to_owned();
     }
+    if let Some(url) = external.as_deref().filter(|url| !url.is_empty()) {
+        let refuse = |error| invalid().with("reason", json!(format!("{error}")));
+        // What can be said without asking the network; dialling checks the rest.
+        app.messaging.rules().check_text(url).map_err(refuse)?;
+    }
     let workspace_dir = request.workspace_dir.filter(|dir| !dir.is_empty());
     if let Some(dir) = &workspace_dir {
         let refuse =

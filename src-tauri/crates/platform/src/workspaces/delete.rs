@@ -94,7 +94,7 @@ async fn clean(app: &App, id: WorkspaceId, with_work: bool) -> bool {
     }
     drop(turn);
     provisioning::forget(app, id);
-    super::forget_presence(app, id);
+    app.presence.forget(id);
     true
 }
 

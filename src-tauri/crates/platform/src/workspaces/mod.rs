@@ -19,7 +19,7 @@ use molecule_model::{WorkspaceId, event::EventKind};
 pub use routes::router;
 use serde_json::json;
 
-use crate::{App, AppError, AppResult, Platform};
+use crate::{App, AppError, AppResult};
 
 /// Runs `work` to its end even where the client hangs up.
 pub(crate) async fn carried<T: Send + 'static>(
@@ -40,12 +40,4 @@ pub(crate) fn tell_older_screens(app: &App, id: WorkspaceId) {
     if app.config.development {
         app.bus.ephemeral(EventKind::WorkspaceOffline, Some(id), app.now(), json!({}));
     }
-}
-
-/// Nobody is alive there any more.
-pub(crate) fn forget_presence(_app: &App, _id: WorkspaceId) {}
-
-/// Messages on their way to a workspace now.
-pub(crate) fn forwards_in_flight(_platform: &Platform, _id: WorkspaceId) -> i64 {
-    0
 }

@@ -260,7 +260,7 @@ async fn console(State(app): State<App>, Path(id): Path<String>) -> AppResult<Js
         ));
     }
     let text = provisioning::console(&app, id, CONSOLE).await.unwrap_or_default();
-    Ok(Json(json!({"output": without_capabilities(&redact(&text))})))
+    Ok(Json(json!({"output": redact(&without_capabilities(&text))})))
 }
 
 /// Base URLs carry a credential; whoever reads a console need not see it.

@@ -205,7 +205,7 @@ pub async fn pause(app: &App, id: WorkspaceId) -> AppResult<usize> {
 /// pause: it is set again now that it is gone. A failing stop is logged (20 §3.3).
 async fn halt(app: &App, id: WorkspaceId, trigger: Trigger, kind: EventKind) {
     let turn = provisioning::stop(app, id).await;
-    super::forget_presence(app, id);
+    app.presence.forget(id);
     let settled = app.store.write(move |tx| {
         if workspaces::transition_only_from(tx, id, trigger, &[Status::Online])?.is_some() {
             let name = workspaces::get(tx, id)?.map(|row| row.name);
@@ -319,7 +319,7 @@ pub async fn hibernate(app: &App, id: WorkspaceId, force: bool) -> AppResult<()>
         Claim::Claimed(payload) => payload,
     };
     let turn = provisioning::stop(app, id).await;
-    super::forget_presence(app, id);
+    app.presence.forget(id);
     app.store
         .write(move |tx| {
             // An agent that registered while it was being stopped is gone by now.

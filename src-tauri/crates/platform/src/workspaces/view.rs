@@ -86,7 +86,6 @@ pub struct Stripped {
 
 fn public(platform: &Platform, row: Workspace) -> Public {
     let timeout = platform.templates.provision_timeout(&row.runtime);
-    let forwards = super::forwards_in_flight(platform, row.id);
     Public {
         agent_card: row.card(),
         url: row.url.unwrap_or_default(),
@@ -97,7 +96,7 @@ fn public(platform: &Platform, row: Workspace) -> Public {
         status: row.status,
         parent_id: row.parent_id,
         runtime: row.runtime,
-        active_tasks: row.active_tasks.max(forwards),
+        active_tasks: platform.messaging.shown_tasks(row.id, row.active_tasks),
         max_concurrent_tasks: row.max_concurrent_tasks,
         uptime_seconds: row.uptime_seconds,
         last_error_rate: row.last_error_rate,
