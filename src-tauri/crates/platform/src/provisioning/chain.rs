@@ -4,7 +4,7 @@
 //! makes; so no path (create, restart, import, resume, recover) can start an agent without its files, its
 //! checks, its tokens and its inbound secret.
 
-use std::{fs, path::PathBuf, sync::Arc};
+use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 use molecule_launcher::{Access, Credentials, Launch, LaunchSpec, Launcher, Started};
 use molecule_model::{WorkspaceId, runtime, wire::WorkspaceAccess};
@@ -22,6 +22,8 @@ use crate::{
 
 /// Memory of a local agent, MiB.
 const MEMORY_MB: u32 = 512;
+/// A start may take this long; waiting for a turn does not count (20 §7.9, R-44).
+const DEADLINE: Duration = Duration::from_secs(180);
 
 /// A workspace that is to run. Its launcher answers now.
 pub(super) struct Requested {
@@ -133,16 +135,17 @@ impl Minted {
     /// Starts it and notes where it answers. A start that fails revokes what was minted.
     pub(super) async fn start(self, app: &App) -> Result<Launched, Failure> {
         let id = self.launch.spec().workspace_id;
-        match self.launcher.start(self.launch).await {
+        let starting = tokio::time::timeout(DEADLINE, self.launcher.start(self.launch)).await;
+        match starting.map_or(Err(Failure::Late), |started| started.map_err(Failure::Start)) {
             Ok(started) => Launched { id, started, launcher: self.launcher }.note(app).await,
-            Err(error) => {
+            Err(failure) => {
                 let Tokens { ids, launched_before } = self.minted;
                 let undone = app.store.write(move |tx| lifecycle::unclaim(tx, id, &ids, launched_before)).await;
                 if let Err(error) = undone {
                     tracing::error!(workspace_id = %id, %error, "credentials of a failed launch stay valid");
                 }
                 app.auth.forget();
-                Err(Failure::Start(error))
+                Err(failure)
             }
         }
     }

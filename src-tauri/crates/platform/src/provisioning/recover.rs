@@ -2,11 +2,13 @@
 
 use std::{collections::HashMap, path::Path};
 
-use molecule_model::{Status, Trigger, WorkspaceId, runtime};
+use molecule_model::{Status, Trigger, WorkspaceId, event::EventKind, runtime};
 use molecule_store::{
     lifecycle,
     workspaces::{self, Workspace},
 };
+
+use serde_json::json;
 
 use super::{Order, Reason, is_self_registered, provisioning_payload, submit};
 use crate::App;
@@ -27,8 +29,10 @@ pub(super) async fn recover(app: &App) {
             let mut marked = Vec::new();
             for row in parents_first(rows) {
                 if row.status == Status::Hibernating {
+                    // The server ended while it was being put to sleep: its agent is gone, so it sleeps.
                     workspaces::transition(tx, row.id, Trigger::Hibernated)?;
                     lifecycle::forget_url(tx, row.id)?;
+                    tx.record(EventKind::WorkspaceHibernated, row.id, json!({"name": row.name, "tier": row.tier}))?;
                 }
                 if !should_run(&row, &names) || workspaces::paused_ancestor(tx, row.id)?.is_some() {
                     continue;

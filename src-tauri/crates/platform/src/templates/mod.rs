@@ -93,22 +93,21 @@ pub struct Unsafe;
 pub struct Templates {
     workspaces: Arc<Roots>,
     orgs: Arc<Roots>,
-    last: Arc<RwLock<Arc<Snapshot>>>,
+    /// What was read last; `None` until something is asked.
+    last: Arc<RwLock<Option<Arc<Snapshot>>>>,
 }
 
 impl Templates {
-    /// Of these roots; reads them once.
+    /// Of these roots. Reads nothing yet: a server listens first.
     #[must_use]
     pub fn new(config: &Config, paths: &Paths) -> Self {
         let instead = |name: &str| config.shipped_templates.iter().map(|root| root.join(name)).collect();
         let roots = |user, shipped| Arc::new(Roots { user, instead: instead(shipped), shipped });
-        let this = Self {
+        Self {
             workspaces: roots(paths.workspace_templates(), shipped::WORKSPACES),
             orgs: roots(paths.org_templates(), shipped::ORGS),
             last: Arc::default(),
-        };
-        this.read_anew();
-        this
+        }
     }
 
     /// Reads every root again. Blocking.
@@ -116,7 +115,7 @@ impl Templates {
         let fresh = Arc::new(scan::all(&self.workspaces, &self.orgs));
         let before = {
             let mut last = self.last.write().unwrap_or_else(PoisonError::into_inner);
-            std::mem::replace(&mut *last, Arc::clone(&fresh))
+            last.replace(Arc::clone(&fresh)).unwrap_or_default()
         };
         for problem in fresh.problems.iter().filter(|problem| !before.problems.contains(problem)) {
             tracing::warn!(kind = ?problem.kind, line = problem.fault.line, "templates list: skip {}: {}", problem.id, problem.fault.reason);
@@ -136,10 +135,11 @@ impl Templates {
         }
     }
 
-    /// What was read last.
+    /// What was read last, else what is there now.
     #[must_use]
     pub fn last(&self) -> Arc<Snapshot> {
-        Arc::clone(&self.last.read().unwrap_or_else(PoisonError::into_inner))
+        let last = self.last.read().unwrap_or_else(PoisonError::into_inner).clone();
+        last.unwrap_or_else(|| self.read_anew())
     }
 
     /// The folder of a workspace template.
@@ -213,7 +213,9 @@ fn named(roots: &Roots, name: &str, config: impl Fn(&Folder) -> Option<String>) 
     None
 }
 
-/// Starts watching the folders on disk.
+/// Reads the templates for the first time, and starts watching the folders on disk.
 pub fn start(app: &App) {
+    let first = app.templates.clone();
+    app.tasks.detach("templates-first-read", async move { drop(first.list().await) });
     watch::start(app);
 }

@@ -88,7 +88,7 @@ pub fn parse_with_includes<T: DeserializeOwned>(folder: &Folder, file: &str, tex
             return refuse("more than 16 files include one another");
         }
         let base = request.from_id.unwrap_or(&main).rsplit_once('/').map_or("", |(base, _)| base);
-        let Some(path) = inside(&format!("{base}/{}", request.spec).trim_start_matches('/')) else {
+        let Some(path) = inside(format!("{base}/{}", request.spec).trim_start_matches('/')) else {
             return refuse("the path leads out of the template");
         };
         if request.spec.starts_with('/') || path == main {

@@ -162,7 +162,7 @@ async fn check(app: &App, request: Create) -> AppResult<Checked> {
     let (role, mut model) = (text(request.role), text(request.model));
     let mut runtime = text(request.runtime);
     let fields = [fields::name(&name), fields::role(&role), fields::model(&model), fields::runtime(&runtime)];
-    for refusal in fields.into_iter().filter_map(Result::err) {
+    if let Some(refusal) = fields.into_iter().find_map(Result::err) {
         tracing::debug!(refusal, "workspace field refused");
         return Err(invalid().with("reason", json!(refusal)));
     }

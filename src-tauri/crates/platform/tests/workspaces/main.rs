@@ -1,13 +1,14 @@
 //! Workspaces over HTTP, with agents that are a few lines of `sh` in place of `molecule agent`.
 
 #![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on shall fail")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on shall fail")]
 
 mod bed;
 mod creating;
 mod deleting;
 mod editing;
 mod ending;
+mod organisations;
 mod reading;
 mod starting;
 mod stopping;

@@ -8,7 +8,7 @@ from a2a.server.agent_execution import AgentExecutor
 from a2a.server.request_handlers import DefaultRequestHandler
 from a2a.server.routes import create_agent_card_routes, create_jsonrpc_routes
 from a2a.server.tasks import InMemoryTaskStore
-from a2a.types import AgentCapabilities, AgentCard, AgentInterface
+from a2a.types import AgentCapabilities, AgentCard, AgentInterface, AgentSkill
 from starlette.applications import Starlette
 
 WORKSPACE_ID = "{{workspace_id}}"
@@ -33,6 +33,7 @@ card = AgentCard(
     capabilities=AgentCapabilities(),
     default_input_modes=["text/plain"],
     default_output_modes=["text/plain"],
+    skills=[AgentSkill(id="echo", name="Echo", description="Says what it was told", tags=["demo"])],
     supported_interfaces=[
         AgentInterface(url=AGENT_URL, protocol_binding="JSONRPC", protocol_version="1.0"),
         AgentInterface(url=AGENT_URL, protocol_binding="JSONRPC", protocol_version="0.3"),
