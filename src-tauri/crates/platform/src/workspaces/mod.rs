@@ -8,6 +8,7 @@ pub mod external;
 pub mod fields;
 pub mod grid;
 mod placing;
+mod request;
 mod routes;
 pub mod running;
 pub mod seeds;
