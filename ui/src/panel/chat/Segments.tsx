@@ -1,0 +1,63 @@
+import { useMemo } from 'react';
+import { useDecided } from '@/api/queries';
+import type { Approval } from '@/api/types';
+import { useLive } from '@/state/live';
+import { ofTurn } from '@/state/exchanges';
+import type { Turn } from '@/state/turns';
+import { clock } from '@/text/say';
+import { Ask, Decided } from './Ask';
+import { joinLegs } from './legs';
+import { Markdown } from './Markdown';
+import { Thread } from './Thread';
+import { Tools } from './Tools';
+
+type Shown = Pick<Turn, 'id' | 'workspaceId' | 'state' | 'segments' | 'startedAt' | 'at'>;
+
+/** Decisions that belong to a turn: named by it, or made while it ran. */
+export function decisionsOf(turn: Shown, all: readonly Approval[]): Approval[] {
+  const end = turn.state === 'open' ? Infinity : turn.at + 1_000;
+  return all.filter((each) => each.status !== 'pending'
+    && (each.task_id ? each.task_id === turn.id || turn.segments.some((segment) => segment.kind === 'approval' && segment.approvalId === each.id)
+      : Date.parse(each.created_at) >= turn.startedAt - 500 && Date.parse(each.created_at) <= end))
+    .sort((a, b) => a.created_at.localeCompare(b.created_at));
+}
+
+/** What one agent did and said in one turn, in the order in which it happened. */
+export function Segments({ turn, depth, name }: { turn: Shown; depth: number; name?: string }) {
+  const exchanges = useLive((state) => state.exchanges);
+  const approvals = useLive((state) => state.approvals);
+  const decided = useDecided(turn.workspaceId);
+  const open = turn.state === 'open';
+  const segments = useMemo(
+    () => joinLegs(turn.segments, turn.id ? ofTurn(exchanges, turn.workspaceId, turn.id) : [], !open),
+    [turn, exchanges, open],
+  );
+  const decisions = useMemo(() => decisionsOf(turn, decided.data ?? []), [turn, decided.data]);
+  const placed = new Set<string>();
+  const last = segments.length - 1;
+  return (
+    <>
+      {segments.map((segment, index) => {
+        if (segment.kind === 'tools') return <Tools key={index} calls={segment.calls} />;
+        if (segment.kind === 'thread') return <Thread key={index} legs={segment.legs} from={turn.workspaceId} turnId={turn.id} depth={depth} />;
+        if (segment.kind === 'approval') {
+          placed.add(segment.approvalId);
+          const pending = approvals[segment.approvalId];
+          const done = decisions.find((each) => each.id === segment.approvalId);
+          if (pending) return <Ask key={index} approval={pending} />;
+          return done ? <Decided key={index} approval={done} /> : null;
+        }
+        const streaming = open && index === last;
+        return (
+          <div key={index} className={streaming ? 'said-text streaming' : 'said-text'}>
+            {name && <div className="who"><b>{name}</b>{streaming ? 'now' : turn.at ? clock(turn.at) : ''}</div>}
+            <Markdown text={segment.text} />
+          </div>
+        );
+      })}
+      {open && Object.values(approvals).filter((each) => each.workspace_id === turn.workspaceId && !placed.has(each.id))
+        .map((each) => <Ask key={each.id} approval={each} />)}
+      {decisions.filter((each) => !placed.has(each.id)).map((each) => <Decided key={each.id} approval={each} />)}
+    </>
+  );
+}

@@ -1,0 +1,120 @@
+import clsx from 'clsx';
+import { Button } from '@/look/controls';
+import { Icon } from '@/look/Icon';
+import { Nucleus } from '@/look/Nucleus';
+import type { Attachment } from '@/api/types';
+import { api, messageOf } from '@/backend';
+import { say } from '@/state/notices';
+import { useLive } from '@/state/live';
+import { useNow } from '@/state/now';
+import { useScreen } from '@/state/screen';
+import type { Look } from '@/state/status';
+import { textOf, type Turn, type TurnState } from '@/state/turns';
+import { bytes, clock, duration, elapsed, roughly } from '@/text/say';
+import { firstWords } from '@/state/org';
+import { Segments } from './Segments';
+
+const LOOK: Record<TurnState, Look> = {
+  open: 'working', done: 'online', failed: 'failed', canceled: 'offline', interrupted: 'degraded', queued: 'starting',
+};
+
+const KEY_CODES = new Set(['model_key_missing', 'model_key_refused', 'model_quota']);
+
+async function save(workspaceId: string, file: Attachment): Promise<void> {
+  const path = file.uri.replace(/^(workspace:|file:\/\/)/, '');
+  try {
+    const url = URL.createObjectURL(await api.download(workspaceId, path));
+    const link = Object.assign(document.createElement('a'), { href: url, download: file.name });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(url), 10_000);
+  } catch (error) {
+    say.failed(`${file.name} could not be fetched`, messageOf(error));
+  }
+}
+
+function Files({ workspaceId, files }: { workspaceId: string; files: readonly Attachment[] }) {
+  if (files.length === 0) return null;
+  return (
+    <div className="flex flex-wrap gap-1.5 mt-1.5">
+      {files.map((file) => (
+        <button key={file.uri} type="button" className="chip" onClick={() => void save(workspaceId, file)}>
+          <Icon name="file" size={14} /><span className="cut">{file.name}</span>
+          {file.size !== undefined && <span className="text-ink-3">{bytes(file.size)}</span>}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+/** An earlier turn in one row: status, question, time. */
+export function FoldedTurn({ turn, onOpen }: { turn: Turn; onOpen: () => void }) {
+  return (
+    <button type="button" className="fold" aria-expanded={false} onClick={onOpen}>
+      <Icon name="right" size={14} />
+      <Nucleus look={LOOK[turn.state]} />
+      <span className="cut">{turn.kind === 'note' ? firstWords(textOf(turn.segments)) : turn.question}</span>
+      <span className="text-ink-3 ml-auto flex-none">{turn.ms === undefined ? clock(turn.at) : duration(turn.ms)}</span>
+    </button>
+  );
+}
+
+function Ending({ turn, onRetry }: { turn: Turn; onRetry?: () => void }) {
+  const openSettings = useScreen((state) => state.openSettings);
+  const now = useNow();
+  if (turn.state === 'open' || turn.state === 'done') return null;
+  if (turn.state === 'queued') {
+    return <p className="ending text-ink-3"><Nucleus look="starting" silent />Queued for the agent. The answer comes when it is free.</p>;
+  }
+  if (turn.state === 'canceled') {
+    return <p className="ending text-ink-3"><Nucleus look="offline" silent />Stopped{turn.ms ? ` after ${duration(turn.ms)}` : ''}.</p>;
+  }
+  const waits = turn.fault?.retryAfter ? turn.at + turn.fault.retryAfter * 1000 - now : 0;
+  return (
+    <div className="ending" role="alert">
+      <Nucleus look={turn.state === 'interrupted' ? 'degraded' : 'failed'} silent />
+      <div className="grow min-w-0 grid gap-2">
+        <p className={turn.state === 'interrupted' ? 'text-warn' : 'text-bad'}>
+          {turn.state === 'interrupted' && <b className="font-semibold">Interrupted. </b>}{turn.fault?.text}
+        </p>
+        <div className="flex gap-2 items-center">
+          {onRetry && <Button icon="retry" onClick={onRetry}>{turn.state === 'interrupted' ? 'Send again' : 'Retry'}</Button>}
+          {KEY_CODES.has(turn.fault?.code ?? '') && <Button icon="key" onClick={() => openSettings('secrets')}>Open secrets</Button>}
+          {waits > 0 && <span className="text-meta text-ink-3">Free again in {roughly(waits)}</span>}
+        </div>
+      </div>
+    </div>
+  );
+}
+
+interface Props { turn: Turn; name: string; onRetry?: () => void; onFold?: () => void }
+
+/** One question and everything that came of it. */
+export function TurnView({ turn, name, onRetry, onFold }: Props) {
+  const task = useLive((state) => state.org.agents[turn.workspaceId]?.currentTask);
+  const now = useNow();
+  const last = turn.segments.at(-1);
+  const silent = turn.state === 'open' && (last === undefined || last.kind === 'approval'
+    || (last.kind === 'tools' && last.calls.every((call) => call.state !== 'open'))
+    || (last.kind === 'thread' && last.legs.every((leg) => leg.state !== 'open')));
+  return (
+    <article className="turn" data-turn={turn.id} data-state={turn.state} aria-label={turn.kind === 'note' ? `Message from ${name}` : `You asked: ${turn.question.slice(0, 80)}`}>
+      {onFold && <button type="button" className="fold" aria-expanded onClick={onFold}><Icon name="down" size={14} />Fold this turn<span className="text-ink-3 ml-auto">{turn.ms === undefined ? '' : duration(turn.ms)}</span></button>}
+      {turn.kind === 'turn' && (
+        <div className="me">
+          <div className="whitespace-pre-wrap wrap-anywhere">{turn.question}</div>
+          <Files workspaceId={turn.workspaceId} files={turn.files} />
+        </div>
+      )}
+      <Segments turn={turn} depth={0} name={name} />
+      <Files workspaceId={turn.workspaceId} files={turn.replyFiles} />
+      {silent && (
+        <p className={clsx('ending text-ink-3')} role="status">
+          <Nucleus look="working" silent lively />
+          <span className="cut">{(task && task !== turn.question) ? task : `${name} is thinking`}</span>
+          <span className="ml-auto flex-none">{elapsed(now - turn.startedAt)}</span>
+        </p>
+      )}
+      <Ending turn={turn} onRetry={onRetry} />
+    </article>
+  );
+}

@@ -1,0 +1,57 @@
+import type { ActivityRow } from '@/api/types';
+
+export type Filter = 'all' | 'messages' | 'tasks' | 'errors';
+
+export const FILTERS: readonly { id: Filter; label: string }[] = [
+  { id: 'all', label: 'All' },
+  { id: 'messages', label: 'Messages' },
+  { id: 'tasks', label: 'Tasks' },
+  { id: 'errors', label: 'Errors' },
+];
+
+export function passes(row: ActivityRow, filter: Filter): boolean {
+  switch (filter) {
+    case 'messages': return row.activity_type === 'a2a_receive' || row.activity_type === 'a2a_send' || row.activity_type === 'delegation';
+    case 'tasks': return row.activity_type === 'task_update' || row.activity_type === 'agent_log' || row.activity_type.startsWith('memory_write') || row.activity_type === 'cron_run';
+    case 'errors': return row.status === 'error' || row.status === 'failed' || row.activity_type === 'error';
+    default: return true;
+  }
+}
+
+const KIND: Readonly<Record<string, string>> = {
+  a2a_receive: 'message',
+  a2a_send: 'message sent',
+  delegation: 'delegation',
+  task_update: 'task',
+  agent_log: 'log',
+  skill_promotion: 'skill',
+  memory_write: 'memory',
+  memory_write_global: 'memory for everyone',
+  cron_run: 'schedule',
+  error: 'error',
+};
+
+export const kindOf = (row: ActivityRow): string => (row.method === 'notify' ? 'to you' : (KIND[row.activity_type] ?? row.activity_type.replace(/_/g, ' ')));
+
+/** Ids in a summary, read as names. */
+export function named(text: string, nameOf: (id: string) => string | undefined): string {
+  return text.replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi, (id) => nameOf(id) ?? id);
+}
+
+/** What a person can do about a failed delivery; the most specific first (50 §13.3). */
+export function advice(detail: string): string {
+  if (/interrupted/i.test(detail)) return 'Send the message again.';
+  if (/timed? ?out|deadline|silence/i.test(detail)) return 'The agent said nothing for too long. Restart it, or ask for less at once.';
+  if (/reset|broken pipe|eof|closed/i.test(detail)) return 'The connection dropped while it worked. It may have been restarted.';
+  if (/refused|unreachable|no url|dns/i.test(detail)) return 'The agent is not running where it was. Restart it.';
+  if (/loop_detected|hop/i.test(detail)) return 'Two agents sent each other the same work. Change one of their instructions.';
+  if (/budget/i.test(detail)) return 'Its budget is used up. Raise it in Details.';
+  return '';
+}
+
+/** Bodies may hold what nobody should read over a shoulder. */
+export function redact(json: string): string {
+  return json
+    .replace(/(sk-(?:ant-|or-)?|ghp_|github_pat_|xox[bap]-)[A-Za-z0-9_-]{8,}/g, '$1…')
+    .replace(/("(?:auth_?token|token|password|secret|api_?key|authorization)"\s*:\s*")[^"]+"/gi, '$1…"');
+}
