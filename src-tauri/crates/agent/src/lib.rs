@@ -1,13 +1,60 @@
 //! The embedded agent: a small A2A server with model providers and tools.
+//!
+//! One process per workspace, started by the platform. It registers, beats, answers messages with the help
+//! of a model or of a rehearsal script, and asks colleagues, the person and its memory through the platform.
 
+mod agent;
 mod clock;
 mod commands;
 mod config;
 mod files;
+mod heartbeat;
 mod models;
+mod platform;
+mod presence;
+mod process;
 mod profile;
+mod prompt;
+mod server;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod tools;
+mod turns;
 
+use std::sync::Arc;
+
+use anyhow::Context;
 pub use config::{AgentConfig, FolderConfig, Missing, ModelVariables, Overrides, Timing};
 pub use profile::{ConfigFault, check_config};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// Runs one agent until its standard input closes, it is told to stop, or its workspace is deleted.
+///
+/// # Errors
+/// When it cannot listen, or its process cannot be set up.
+pub async fn run(config: AgentConfig) -> anyhow::Result<()> {
+    process::log();
+    process::confine(config.memory_mb);
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("no port on loopback")?;
+    let url = format!("http://{}", listener.local_addr()?);
+    process::announce(&url)?;
+    let agent = Arc::new(agent::Agent::new(config)?);
+    let removed = CancellationToken::new();
+    let card = server::card(&agent, &url);
+    let beating = tokio::spawn(heartbeat::run(Arc::clone(&agent), url.clone(), card.clone(), removed.clone()));
+    let first = tokio::spawn(turns::initial(Arc::clone(&agent)));
+    let stop = CancellationToken::new();
+    let serving = tokio::spawn(server::serve(listener, Arc::clone(&agent), card, stop.clone()));
+    tokio::select! {
+        why = process::told_to_stop() => tracing::info!(why, "stopping"),
+        () = removed.cancelled() => tracing::info!("this workspace was deleted"),
+        ended = serving => tracing::error!(?ended, "the server ended"),
+    }
+    stop.cancel();
+    beating.abort();
+    first.abort();
+    agent.turns.cancel_all();
+    agent.memory.snapshot(&agent);
+    Ok(())
+}

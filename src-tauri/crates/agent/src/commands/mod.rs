@@ -50,6 +50,13 @@ pub(crate) struct Finished {
     pub output: String,
 }
 
+/// The walls of a command in `folder`: it writes there and in the temporary folders, and Molecule's own data
+/// (three levels above `config_dir`) is out of sight.
+pub(crate) fn walls(folder: &Folder, config_dir: &Path) -> confinement::Walls {
+    let data = config_dir.canonicalize().ok().and_then(|dir| dir.ancestors().nth(3).map(Path::to_owned));
+    confinement::Walls { writable: vec![folder.root().to_owned()], closed: data }
+}
+
 /// Runs `command` with `/bin/sh` in the folder `cwd` of `folder` (relative, canonical). Dropping the
 /// future ends the command and what it started.
 pub(crate) async fn run(
@@ -151,7 +158,7 @@ impl Group {
 
     /// The watcher is in the group until this, so its number cannot be somebody else's yet.
     fn kill(&self) {
-        drop(kill_process_group(self.id, Signal::KILL));
+        let _ = kill_process_group(self.id, Signal::KILL);
     }
 }
 

@@ -19,7 +19,7 @@ use cap_std::fs::{Dir, File, OpenOptions};
 
 pub(crate) use change::Change;
 pub(crate) use refusal::Refused;
-pub(crate) use search::{Listing, Matches, Query};
+pub(crate) use search::Query;
 
 /// The name under which agents know their folder (40 §2).
 const VIRTUAL_ROOT: &str = "/workspace";

@@ -2,10 +2,10 @@
 
 use axum::{
     Json,
-    http::header,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use utoipa::openapi::{InfoBuilder, OpenApi};
+use utoipa::openapi::{InfoBuilder, OpenApi, RefOr, path::Operation};
 use utoipa_axum::routes;
 
 use super::Room;
@@ -32,7 +32,32 @@ pub fn document() -> OpenApi {
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some("The platform server of Molecule Desktop."))
         .build();
+    for (path, item) in &mut document.paths.paths {
+        let operations = [
+            ("get", &mut item.get), ("put", &mut item.put), ("post", &mut item.post), ("delete", &mut item.delete),
+            ("patch", &mut item.patch),
+        ];
+        for (method, operation) in operations {
+            if let Some(operation) = operation {
+                finish(operation, method, path);
+            }
+        }
+    }
     document
+}
+
+/// An id that no other operation has, and a word for every status: what the format asks for.
+fn finish(operation: &mut Operation, method: &str, path: &str) {
+    let words: Vec<&str> = path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    operation.operation_id = Some(format!("{method}_{}", words.join("_")));
+    for (code, response) in &mut operation.responses.responses {
+        if let RefOr::T(response) = response
+            && response.description.is_empty()
+        {
+            let status = code.parse().ok().and_then(|code: u16| StatusCode::from_u16(code).ok());
+            response.description = status.and_then(|s| s.canonical_reason()).unwrap_or("the answer").to_owned();
+        }
+    }
 }
 
 /// The OpenAPI document.

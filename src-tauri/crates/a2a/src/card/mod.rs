@@ -1,0 +1,10 @@
+//! Agent cards: building one that both dialects read, and reading which versions one declares.
+
+mod build;
+mod declared;
+
+pub use build::{AgentCard, Capabilities, Interface, Skill};
+pub use declared::declared_versions;
+
+/// Where a card lies, best first. v1 has only the first; v0.2 had only the second (40 §10.1).
+pub const WELL_KNOWN: [&str; 2] = ["/.well-known/agent-card.json", "/.well-known/agent.json"];
