@@ -1,12 +1,12 @@
 //! The command line: `serve`, `agent`, `open`, `demo`, `token`, and the window without arguments.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use molecule_platform::{
     config::{Config, PortChoice},
-    server::{self, Server, StartError},
+    server::{self, StartError},
 };
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
@@ -93,7 +93,10 @@ fn run(command: Option<Command>) -> anyhow::Result<()> {
 #[cfg(feature = "desktop")]
 fn default() -> anyhow::Result<()> {
     log();
-    crate::desktop::run(crate::desktop::DesktopOptions::new(Box::new(start_for_window)))
+    let port = std::env::var("PORT").ok().and_then(|text| text.parse().ok());
+    let config = config(port.map_or(PortChoice::Default, PortChoice::Exactly))?;
+    let runtime = runtime()?;
+    crate::desktop::run(crate::desktop::DesktopOptions::platform(runtime.handle().clone(), config))
 }
 
 #[cfg(not(feature = "desktop"))]
@@ -160,15 +163,6 @@ async fn until_told_to_stop() -> anyhow::Result<()> {
     }
     #[cfg(not(unix))]
     Ok(tokio::signal::ctrl_c().await?)
-}
-
-/// Starts the server for the window, on its runtime.
-///
-/// # Errors
-/// As [`server::start`].
-pub fn start_for_window(runtime: &tokio::runtime::Runtime) -> anyhow::Result<Arc<Server>> {
-    let port = std::env::var("PORT").ok().and_then(|text| text.parse().ok()).map_or(PortChoice::Default, PortChoice::Exactly);
-    Ok(Arc::new(runtime.block_on(server::start(config(port)?))?))
 }
 
 fn print_link(remote: &Remote) -> anyhow::Result<()> {

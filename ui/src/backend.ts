@@ -3,7 +3,7 @@
  * so the same page runs in a browser tab and in the app's window.
  */
 import type {
-  ActivityRow, AppState, Approval, CreatedWorkspace, CreateWorkspace, Health, Inflight, KeyCheck, LiveEvent,
+  ActivityRow, AppState, Approval, BrokenTemplate, CreatedWorkspace, CreateWorkspace, Health, Inflight, KeyCheck, LiveEvent,
   LocalServer, OrgImportResult, OrgTemplate, Secret, Session, Template, Viewport, Workspace,
 } from '@/api/types';
 
@@ -264,6 +264,8 @@ export const api = {
 
   a2a,
   activity: (id: string, params: ActivityQuery) => request<ActivityRow[]>('GET', `/workspaces/${id}/activity${query(params)}`),
+  allActivity: (limit: number) => request<ActivityRow[]>('GET', `/activity${query({ limit })}`),
+  liftPause: (id: string, peer: string) => request<unknown>('DELETE', `/workspaces/${id}/pauses/${peer}`),
   inflight: (id: string) => request<Inflight[]>('GET', `/workspaces/${id}/inflight`),
 
   approvals: () => request<Approval[]>('GET', '/approvals/pending'),
@@ -274,6 +276,7 @@ export const api = {
     }),
 
   templates: () => request<Template[]>('GET', '/templates'),
+  brokenTemplates: async () => (await request<{ broken: BrokenTemplate[] }>('GET', '/templates/problems')).broken,
   orgTemplates: () => request<OrgTemplate[]>('GET', '/org/templates'),
   importOrg: (dir: string) => request<OrgImportResult>('POST', '/org/import', { body: { dir }, timeout: IMPORT_TIMEOUT_MS }),
 
@@ -298,6 +301,7 @@ export const api = {
 
   sessions: () => request<{ sessions: Session[] }>('GET', '/app/sessions'),
   endSession: (id: string) => request<unknown>('DELETE', `/app/sessions/${enc(id)}`),
+  retryVault: () => request<unknown>('POST', '/app/vault/retry', { timeout: 30_000 }),
   acceptAgents: (minutes: number) => request<{ until: string }>('POST', '/app/accept-agents', { body: { minutes } }),
 
   /** A file that an agent keeps, fetched with the session and handed over as a blob. */

@@ -10,6 +10,7 @@
 
 mod instance;
 mod navigation;
+mod server;
 mod shell;
 mod signals;
 mod tray;
@@ -26,8 +27,8 @@ use shell::Shell;
 /// A boxed future that the shell may send to any worker thread.
 pub type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// Mints a one-time launch ticket (`R-4`).
-pub type Ticket = Box<dyn Fn() -> String + Send + Sync>;
+/// Makes a link to the canvas that carries a one-time ticket (`R-4`). Fails when the server is gone.
+pub type Link = Box<dyn Fn() -> anyhow::Result<String> + Send + Sync>;
 
 /// Stops the agents and the server in order, once.
 pub type Shutdown = Box<dyn FnOnce() -> Pending<()> + Send>;
@@ -37,9 +38,10 @@ pub struct ServerHandle {
     /// The address of the canvas, for example `http://127.0.0.1:8787`. The window never leaves this origin.
     pub url: String,
     /// Each window that is opened takes a new one.
-    pub ticket: Ticket,
-    /// How many agents are running now, for the tray. A closed channel leaves the last figure standing.
-    pub agents_running: watch::Receiver<usize>,
+    pub link: Link,
+    /// How many agents are up, for the tray; `None` where another process runs them. A closed channel leaves
+    /// the last figure standing.
+    pub agents_running: watch::Receiver<Option<usize>>,
     /// The shell waits for it at most 15 seconds.
     pub shutdown: Shutdown,
 }

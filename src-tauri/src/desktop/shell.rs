@@ -11,7 +11,7 @@ use std::{
 
 use tauri::{AppHandle, Manager};
 
-use super::{Pending, ServerHandle, Shutdown, Ticket, tray, window};
+use super::{Link, Pending, ServerHandle, Shutdown, tray, window};
 
 /// How long the agents and the server have to stop in order before the process ends without them.
 const STOPPING: Duration = Duration::from_secs(15);
@@ -28,7 +28,7 @@ pub(super) struct Shell {
 /// How to get a page of the running server.
 struct Canvas {
     url: String,
-    ticket: Ticket,
+    link: Link,
 }
 
 impl Shell {
@@ -47,16 +47,10 @@ impl Shell {
         &self.home
     }
 
-    /// The canvas's address and a new launch address for it; `None` while the server is not there.
-    pub(super) fn launch_address(&self) -> Option<(String, String)> {
+    /// The canvas's address and a new launch link for it; `None` while the server is not there.
+    pub(super) fn launch(&self) -> Option<anyhow::Result<(&str, String)>> {
         let canvas = self.canvas.get()?;
-        let launch = format!("{}/#ticket={}", canvas.url.trim_end_matches('/'), (canvas.ticket)());
-        Some((canvas.url.clone(), launch))
-    }
-
-    /// Whether there is nothing left to keep the process alive for.
-    pub(super) fn is_over(&self) -> bool {
-        self.failure.get().is_some() || self.quitting.load(Ordering::SeqCst)
+        Some((canvas.link)().map(|link| (canvas.url.as_str(), link)))
     }
 
     /// Why the server could not be started, if so.
@@ -80,9 +74,9 @@ pub(super) async fn start(app: &AppHandle, starting: Pending<anyhow::Result<Serv
     let shell = app.state::<Shell>();
     match starting.await {
         Ok(server) => {
-            let ServerHandle { url, ticket, agents_running, shutdown } = server;
+            let ServerHandle { url, link, agents_running, shutdown } = server;
             *shell.shutdown.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(shutdown);
-            let _ = shell.canvas.set(Canvas { url, ticket });
+            let _ = shell.canvas.set(Canvas { url, link });
             tray::follow(app, agents_running);
             window::show(app);
         }

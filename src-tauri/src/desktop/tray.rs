@@ -71,7 +71,7 @@ fn icon() -> Image<'static> {
 }
 
 /// Keeps the status line true for as long as the server reports.
-pub(super) fn follow(app: &AppHandle, mut agents_running: watch::Receiver<usize>) {
+pub(super) fn follow(app: &AppHandle, mut agents_running: watch::Receiver<Option<usize>>) {
     let app = app.clone();
     tauri::async_runtime::spawn(async move {
         loop {
@@ -97,11 +97,12 @@ fn set_status(app: &AppHandle, text: &str) {
     }
 }
 
-fn status_text(agents_running: usize) -> String {
+fn status_text(agents_running: Option<usize>) -> String {
     match agents_running {
-        0 => "No agents running".to_owned(),
-        1 => "1 agent running".to_owned(),
-        n => format!("{n} agents running"),
+        None => "The agents run in another process".to_owned(),
+        Some(0) => "No agents running".to_owned(),
+        Some(1) => "1 agent running".to_owned(),
+        Some(n) => format!("{n} agents running"),
     }
 }
 
@@ -111,6 +112,9 @@ mod tests {
 
     #[test]
     fn the_status_line_counts_like_a_person() {
-        assert_eq!([0, 1, 5].map(status_text), ["No agents running", "1 agent running", "5 agents running"]);
+        assert_eq!(
+            [0, 1, 5].map(|n| status_text(Some(n))),
+            ["No agents running", "1 agent running", "5 agents running"]
+        );
     }
 }

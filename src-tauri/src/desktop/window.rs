@@ -68,7 +68,8 @@ pub(super) fn notice(app: &AppHandle, reason: &str) {
 
 fn open(app: &AppHandle) -> anyhow::Result<()> {
     let shell = app.state::<Shell>();
-    let Some((home, launch)) = shell.launch_address() else { return Ok(()) };
+    let Some(launch) = shell.launch() else { return Ok(()) };
+    let (home, launch) = launch?;
     let home: Url = home.parse()?;
     let pinned = home.clone();
 

@@ -48,6 +48,7 @@ export const useExchangeRows = (id: string, peer: string, enabled: boolean) =>
   });
 
 export const useTemplates = () => useQuery({ queryKey: ['templates'], queryFn: api.templates });
+export const useBrokenTemplates = () => useQuery({ queryKey: ['templates', 'broken'], queryFn: api.brokenTemplates, retry: false });
 export const useOrgTemplates = () => useQuery({ queryKey: ['org-templates'], queryFn: api.orgTemplates });
 export const useSecrets = () => useQuery({ queryKey: ['secrets'], queryFn: api.secrets });
 export const useWorkspaceSecrets = (id: string) =>

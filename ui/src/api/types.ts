@@ -66,6 +66,8 @@ export interface TraceEntry {
   status?: 'ok' | 'error';
   elapsed_ms?: number;
   id?: string;
+  /** Additive: how many characters of the answer stood when the call began. */
+  text_offset?: number;
 }
 
 /** 10 §12.1 */
@@ -89,7 +91,7 @@ export interface ActivityRow {
 /** `GET /workspaces/:id/inflight`: a turn that is being answered right now. */
 export interface Inflight {
   message_id: string;
-  method: string;
+  method: string | null;
   source_id: string | null;
   started_at: string;
   request_body: unknown;
@@ -110,9 +112,12 @@ export interface Approval {
   decided_by?: string | null;
   decided_at?: string | null;
   context?: ApprovalContext | null;
+  /** Additive: when it is denied by itself. */
+  expires_at?: string;
 }
 
-export interface TemplateFault { file?: string; line?: number; reason: string }
+export interface BrokenTemplate { kind: string; id: string; file: string; line: number; column: number; reason: string }
+
 
 export interface Template {
   id: string;
@@ -125,7 +130,6 @@ export interface Template {
   required_env?: string[];
   skills: string[];
   skill_count: number;
-  error?: TemplateFault;
 }
 
 export type Requirement = string | { any_of: string[] };
@@ -137,7 +141,6 @@ export interface OrgTemplate {
   workspaces: number;
   required_env: Requirement[];
   recommended_env: Requirement[];
-  error?: TemplateFault;
 }
 
 export interface OrgImportResult {

@@ -71,7 +71,7 @@ export function NewAgent({ parentId: parentAsked, template: templateAsked, exter
   const [error, setError] = useState('');
   const [touched, setTouched] = useState(false);
 
-  const usable = useMemo(() => (templates.data ?? []).filter((each) => !each.error), [templates.data]);
+  const usable = useMemo(() => (templates.data ?? []), [templates.data]);
   const template = usable.find((each) => each.id === templateId) ?? usable.find((each) => each.runtime === 'local') ?? usable[0];
   const choices = modelsOf(template, servers.data ?? []);
   const rows = useMemo(() => treeRows({ ...org, agents: Object.fromEntries(Object.entries(org.agents).map(([id, agent]) => [id, { ...agent, collapsed: false }])) }), [org]);

@@ -97,8 +97,8 @@ function useEntries(query: string, highlighted: string) {
   ]);
 
   const starts = commandsOnly ? [] : keepMatching([
-    ...(orgs.data ?? []).filter((each) => !each.error).map((each) => ({ id: `org:${each.dir}`, label: each.name || each.dir, detail: each.description, icon: icon('team'), hint: 'Start', run: () => void start(each) })),
-    ...(templates.data ?? []).filter((each) => !each.error).map((each) => ({ id: `template:${each.id}`, label: each.name || each.id, detail: each.description, icon: icon('chip'), hint: 'Use', run: () => screen.show({ kind: 'new-agent', template: each.id }) })),
+    ...(orgs.data ?? []).map((each) => ({ id: `org:${each.dir}`, label: each.name || each.dir, detail: each.description, icon: icon('team'), hint: 'Start', run: () => void start(each) })),
+    ...(templates.data ?? []).map((each) => ({ id: `template:${each.id}`, label: each.name || each.id, detail: each.description, icon: icon('chip'), hint: 'Use', run: () => screen.show({ kind: 'new-agent', template: each.id }) })),
   ]);
   return { agents, own, target, commands, starts, text };
 }

@@ -15,7 +15,19 @@ const reload = () => Promise.all([queries.invalidateQueries({ queryKey: ['secret
 
 function Where({ count }: { count: number }) {
   const vault = useLive((state) => state.app?.vault);
+  const [busy, setBusy] = useState(false);
   if (!vault) return null;
+  const retry = async () => {
+    setBusy(true);
+    try {
+      await api.retryVault();
+      await reload();
+    } catch (error) {
+      say.failed('The keychain still does not answer', messageOf(error));
+    } finally {
+      setBusy(false);
+    }
+  };
   const sealed = vault.store === 'sealed';
   const title = vault.state === 'locked' ? 'Your keychain is locked'
     : vault.state === 'replaced' ? 'This is not the keychain these secrets were kept in'
@@ -32,6 +44,9 @@ function Where({ count }: { count: number }) {
       <div className="grid gap-0.5">
         <span className="font-semibold">{title}</span>
         <span className="text-ink-2 max-w-90">{detail}</span>
+        {(vault.state === 'locked' || vault.state === 'unavailable') && (
+          <button type="button" className="link justify-self-start mt-1" disabled={busy} onClick={() => void retry()}>{busy ? 'Asking the keychain…' : 'Ask the keychain again'}</button>
+        )}
       </div>
     </div>
   );

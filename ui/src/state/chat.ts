@@ -101,6 +101,34 @@ export async function send(workspaceId: string, text: string, history: Said[]): 
   }
 }
 
+/** Takes up a turn that runs already, from its beginning (tasks/resubscribe): a reload shows it as it goes on. */
+export async function watch(turn: Turn): Promise<void> {
+  const { workspaceId, id } = turn;
+  if (useChat.getState().cuts[id] || !streams(workspaceId)) return;
+  const cut = new AbortController();
+  useChat.setState((state) => ({ cuts: { ...state.cuts, [id]: cut } }));
+  try {
+    const answer = await api.a2a(workspaceId, {
+      jsonrpc: '2.0', id: crypto.randomUUID(), method: 'tasks/resubscribe', params: { id: turn.taskId || id },
+    }, cut.signal);
+    if (answer.kind !== 'stream') return;
+    put({ ...turn, segments: [] });
+    for await (const frame of answer.events) {
+      if ((frame as { error?: unknown }).error !== undefined) break;
+      change(workspaceId, id, (each) => applyFrame(each, frame, Date.now()));
+      linkDelegations(workspaceId, id);
+    }
+  } catch {
+    // The row comes by event when the turn ends.
+  } finally {
+    useChat.setState((state) => {
+      const { [id]: _cut, ...cuts } = state.cuts;
+      const left = (state.live[workspaceId] ?? []).filter((each) => each.id !== id || each.state !== 'open');
+      return { cuts, live: { ...state.live, [workspaceId]: left } };
+    });
+  }
+}
+
 /** A delegation seen in the stream opens the bond at once, before any event says so. */
 function linkDelegations(workspaceId: string, id: string): void {
   const turn = useChat.getState().live[workspaceId]?.find((each) => each.id === id);

@@ -91,7 +91,7 @@ export function fromRow(row: Pick<ActivityRow, 'activity_type' | 'workspace_id' 
 export function applyInflight(all: Exchanges, workspaceId: string, rows: Inflight[], now: number): Exchanges {
   let next = all;
   for (const row of rows) {
-    if (!row.source_id || row.source_id === workspaceId) continue;
+    if (!row.source_id || row.source_id === workspaceId || row.method?.startsWith('tasks/')) continue;
     next = openExchange(next, {
       id: row.message_id,
       from: row.source_id,

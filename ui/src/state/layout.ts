@@ -144,6 +144,13 @@ export function placeUnplaced(org: Org): Record<string, { x: number; y: number }
   return found;
 }
 
+/** The box of a team whose children stand as a spine: what L9 must take for inside, like the grid's. */
+function spineSize(children: readonly Size[]): Size {
+  const width = Math.max(LEAF_W, ...children.map((child) => child.w));
+  const height = children.reduce((sum, child) => sum + child.h + SPINE_GAP, HEADER);
+  return { w: SPINE_INSET + width + SIDE, h: height + BOTTOM };
+}
+
 /** L11: where the n-th standalone creation goes; n only ever grows. */
 export function standaloneSlot(index: number): { x: number; y: number } {
   return { x: 100 + (index % 4) * 320, y: 100 + Math.floor(index / 4) * 160 };
@@ -171,7 +178,8 @@ export function layoutOf(org: Org, grown: Readonly<Record<string, Size>> = {}): 
     const childSizes = kids.map((kid) => measure(kid));
     const own = grown[agent.id];
     const grid = gridSize(childSizes);
-    const outer = { x: 0, y: 0, w: Math.max(grid.w, own?.w ?? 0), h: Math.max(grid.h, own?.h ?? 0) };
+    const spine = spineSize(childSizes);
+    const outer = { x: 0, y: 0, w: Math.max(grid.w, spine.w, own?.w ?? 0), h: Math.max(grid.h, spine.h, own?.h ?? 0) };
     const taken: Box[] = [];
     const strays: { kid: Agent; size: Size }[] = [];
     kids.forEach((kid, index) => {

@@ -8,6 +8,7 @@ import { api, ApiError, messageOf, openEvents, type SocketState } from '@/backen
 import { applyExchangeEvent, applyInflight, openExchange, type Exchange, type Exchanges } from './exchanges';
 import { applyEvent, applySnapshot, emptyOrg, firstWords, patchAgent, removeSubtree, type Agent, type Org } from './org';
 import { arrange, type Size } from './layout';
+import { useNotices } from './notices';
 import { responseContent } from '@/text/a2a';
 
 const POLL_MS = 10_000;
@@ -190,6 +191,11 @@ function afterEvent(event: LiveEvent, before: Org, after: Org): void {
       .then((rows) => useLive.setState({ approvals: Object.fromEntries(rows.map((each) => [each.id, each])) }))
       .catch(() => undefined);
   }
+  if (event.event === 'PLATFORM_CHANGED') {
+    const paused = event.payload.loop_paused as { workspace_id?: string; peer_id?: string } | undefined;
+    if (paused?.workspace_id && paused.peer_id) tellOfLoop(after, paused.workspace_id, paused.peer_id);
+    else void refreshApp().catch(() => undefined);
+  }
   const began = (after.agents[id]?.activeTasks ?? 0) > 0 && (before.agents[id]?.activeTasks ?? 0) === 0;
   if ((event.event === 'TASK_UPDATED' || event.event === 'WORKSPACE_HEARTBEAT') && began && after.agents[id]?.parentId) {
     void learnInflight(id);
@@ -200,6 +206,21 @@ function afterEvent(event: LiveEvent, before: Org, after: Org): void {
       .then((row) => useLive.setState((state) => ({ org: patchAgent(state.org, id, { status: row.status }) })))
       .catch(() => undefined);
   }
+}
+
+/** Two agents that send each other the same are paused for a minute; the person may lift it (R-21). */
+function tellOfLoop(org: Org, id: string, peer: string): void {
+  const name = (each: string) => org.agents[each]?.name ?? 'an agent';
+  useNotices.getState().add({
+    id: `loop:${id}:${peer}`,
+    kind: 'warning',
+    title: `${name(peer)} and ${name(id)} went round in circles`,
+    detail: 'They may not talk to each other for a minute.',
+    actions: [{
+      label: 'Let them talk',
+      run: () => void api.liftPause(id, peer).then(() => useNotices.getState().dismiss(`loop:${id}:${peer}`), () => undefined),
+    }],
+  });
 }
 
 /** Who asked this agent? One small read when it starts to work, at most once a second each. */

@@ -237,6 +237,23 @@ function taskPatch(agent: Agent, activeTasks: number, currentTask: string, now: 
   };
 }
 
+/** A row that was edited here or elsewhere; only what was edited is named. */
+function edited(org: Org, agent: Agent, payload: Record<string, unknown>): Org {
+  const patch: Partial<Agent> = {};
+  if (typeof payload.name === 'string') patch.name = payload.name;
+  if ('role' in payload) patch.role = text(payload.role);
+  if (typeof payload.tier === 'number') patch.tier = payload.tier;
+  if (typeof payload.runtime === 'string') patch.runtime = payload.runtime;
+  if ('workspace_dir' in payload) patch.workspaceDir = text(payload.workspace_dir) || null;
+  if (typeof payload.collapsed === 'boolean') patch.collapsed = payload.collapsed;
+  if (typeof payload.x === 'number' && typeof payload.y === 'number') Object.assign(patch, { x: payload.x, y: payload.y });
+  if ('parent_id' in payload) {
+    const parentId = text(payload.parent_id) || null;
+    if (parentId === null || org.agents[parentId]) patch.parentId = parentId;
+  }
+  return patchAgent(org, agent.id, patch);
+}
+
 /** First words of an answer, for the card. */
 export function firstWords(value: string, limit = 140): string {
   const line = value.replace(/[*_`#>]+/g, '').split('\n').map((part) => part.trim()).find(Boolean) ?? '';
@@ -284,6 +301,8 @@ export function applyEvent(before: Org, event: LiveEvent, now: number): Org {
       });
     case 'WORKSPACE_REMOVED':
       return removeOne(org, id);
+    case 'WORKSPACE_UPDATED':
+      return agent ? edited(org, agent, payload) : org;
     case 'AGENT_CARD_UPDATED':
       return patchAgent(org, id, { card: cardOf(payload.agent_card) });
     case 'TASK_UPDATED':

@@ -61,7 +61,19 @@ const isDelegation = (tool: string) => DELEGATES.has(tool);
 
 const str = (value: unknown): string => (typeof value === 'string' ? value : '');
 const isObj = (value: unknown): value is Record<string, unknown> => value !== null && typeof value === 'object' && !Array.isArray(value);
-const askOf = (input: unknown): string => (isObj(input) ? str(input.task) || str(input.message) : str(input));
+/** What was asked: the task of the input, also where the input came as a cut piece of JSON. */
+function askOf(input: unknown): string {
+  if (isObj(input)) return str(input.task) || str(input.message);
+  const raw = str(input);
+  if (!raw.startsWith('{')) return raw;
+  try {
+    const whole: unknown = JSON.parse(raw);
+    return askOf(whole);
+  } catch {
+    const piece = /"(?:task|message)"\s*:\s*"((?:[^"\\]|\\.)*)/.exec(raw)?.[1] ?? '';
+    return piece.replace(/\\n/g, '\n').replace(/\\(.)/g, '$1');
+  }
+}
 
 function callOf(entry: TraceEntry, index: number, open: boolean): ToolCall {
   return {
@@ -100,9 +112,28 @@ function addEntry(segments: Segment[], entry: TraceEntry, index: number, open: b
     : [...segments, { kind: 'tools', calls: [call] }];
 }
 
+/** Words and calls in the order in which they happened, where the calls say how much had been said. */
+function woven(trace: readonly TraceEntry[], text: string): Segment[] {
+  const letters = [...text];
+  let segments: Segment[] = [];
+  let at = 0;
+  const speak = (to: number) => {
+    const piece = letters.slice(at, to).join('').trim();
+    if (piece) segments = [...segments, { kind: 'text', text: piece }];
+    at = Math.max(at, to);
+  };
+  trace.forEach((entry, index) => {
+    speak(Math.min(entry.text_offset ?? at, letters.length));
+    segments = addEntry(segments, entry, index, false);
+  });
+  speak(letters.length);
+  return segments;
+}
+
 /** What was said before the last tool stands above the tools; the last words stand below them. */
 export function segmentsOf(trace: readonly TraceEntry[], texts: readonly string[]): Segment[] {
   let segments: Segment[] = [];
+  if (texts.length > 0 && trace.some((entry) => typeof entry.text_offset === 'number')) return woven(trace, texts.join(''));
   const spoken = texts.filter((each) => each.trim());
   const before = trace.length > 0 ? spoken.slice(0, -1) : spoken;
   const after = trace.length > 0 ? spoken.slice(-1) : [];
@@ -307,7 +338,7 @@ export function conversation(
     }
   }
   for (const row of inflight) {
-    if (row.source_id !== null || turns.has(row.message_id)) continue;
+    if (row.source_id !== null || turns.has(row.message_id) || !requestMessage(row.request_body)) continue;
     turns.set(row.message_id, turnOfInflight(workspaceId, row));
   }
   // A row is stamped when it is answered: order by when it was asked.

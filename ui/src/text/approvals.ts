@@ -4,8 +4,9 @@ import { roughly } from './say';
 /** 30 §6.3: what nobody decides for ten minutes is denied. */
 export const EXPIRES_MS = 10 * 60_000;
 
-export function expiresIn(approval: Pick<Approval, 'created_at'>, now: number): string {
-  const left = Date.parse(approval.created_at) + EXPIRES_MS - now;
+export function expiresIn(approval: Pick<Approval, 'created_at' | 'expires_at'>, now: number): string {
+  const end = approval.expires_at ? Date.parse(approval.expires_at) : Date.parse(approval.created_at) + EXPIRES_MS;
+  const left = end - now;
   return left <= 0 ? 'Expires now' : `${roughly(left)} left`;
 }
 

@@ -22,13 +22,14 @@ export function readSubsystems(value: unknown): Subsystem[] {
     if (!isObj(each)) return { name, look: each === false ? 'failed' : 'online', says: '' };
     const word = String(each.state ?? each.status ?? '');
     const restarts = typeof each.restarts === 'number' && each.restarts > 0 ? `restarted ${each.restarts} times` : '';
+    const panics = typeof each.panics === 'number' && each.panics > 0 ? `fell over ${each.panics === 1 ? 'once' : `${each.panics} times`} and was restarted` : '';
     const error = typeof each.last_error === 'string' ? each.last_error : typeof each.error === 'string' ? each.error : '';
     const detail = typeof each.detail === 'string' ? each.detail : '';
-    const look = error && !word ? 'degraded' : lookOfWord(word);
+    const look = (error || panics) && !word ? 'degraded' : lookOfWord(word);
     return {
       name,
       look,
-      says: [look === 'online' ? '' : word, restarts, error, detail].filter(Boolean).join(', '),
+      says: [look === 'online' ? '' : word, restarts, panics, error, detail].filter(Boolean).join(', '),
       secondsAgo: typeof each.seconds_ago === 'number' ? each.seconds_ago : undefined,
     };
   }).sort((a, b) => Number(a.look === 'online') - Number(b.look === 'online') || a.name.localeCompare(b.name)) as Subsystem[];

@@ -88,7 +88,14 @@ export const toolWords = (tool: string): string => TOOL[tool] ?? tool.replace(/[
 /** The argument of a call in one line. */
 export function argument(input: unknown): string {
   if (input === null || input === undefined) return '';
-  if (typeof input === 'string') return input;
+  if (typeof input === 'string') {
+    if (!input.startsWith('{')) return input;
+    try {
+      return argument(JSON.parse(input));
+    } catch {
+      return /:\s*"((?:[^"\\]|\\.)*)/.exec(input)?.[1] ?? input;
+    }
+  }
   if (typeof input !== 'object') return String(input);
   const values = Object.values(input as Record<string, unknown>);
   const first = values.find((value) => typeof value === 'string' && value) as string | undefined;

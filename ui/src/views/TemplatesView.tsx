@@ -1,5 +1,5 @@
-import { useOrgTemplates, useTemplates } from '@/api/queries';
-import type { OrgTemplate, TemplateFault } from '@/api/types';
+import { useBrokenTemplates, useOrgTemplates, useTemplates } from '@/api/queries';
+import type { BrokenTemplate, OrgTemplate } from '@/api/types';
 import { Button, Nothing, SkeletonRows, Trouble } from '@/look/controls';
 import { Icon } from '@/look/Icon';
 import { Nucleus } from '@/look/Nucleus';
@@ -9,12 +9,18 @@ import { useScreen } from '@/state/screen';
 import { plural } from '@/text/say';
 import { View } from './View';
 
-function Fault({ fault }: { fault: TemplateFault }) {
+/** A folder that cannot be used, with the place of its error; it mends itself when the file is saved. */
+function Broken({ each }: { each: BrokenTemplate }) {
   return (
-    <p className="text-bad flex items-start gap-2">
-      <Nucleus look="failed" silent />
-      <span>{fault.file && <span className="code">{fault.file}{fault.line ? `:${fault.line}` : ''} </span>}{fault.reason}</span>
-    </p>
+    <li className="row-card">
+      <Nucleus look="failed" size={20} silent />
+      <div className="grow min-w-0 grid gap-0.5">
+        <div className="text-read font-semibold cut">{each.id}</div>
+        <div className="text-bad">{each.reason}</div>
+        <div className="code text-ink-3 wrap-anywhere">{each.file}{each.line > 0 ? `:${each.line}:${each.column}` : ''}</div>
+      </div>
+      <span className="text-meta text-ink-3 flex-none">{each.kind.startsWith('org') ? 'organisation' : 'agent'}</span>
+    </li>
   );
 }
 
@@ -25,6 +31,7 @@ const needs = (template: OrgTemplate): string[] =>
 export function TemplatesView() {
   const orgs = useOrgTemplates();
   const templates = useTemplates();
+  const broken = useBrokenTemplates();
   const show = useScreen((state) => state.show);
   const { start, starting } = useStartOrg();
   return (
@@ -40,13 +47,13 @@ export function TemplatesView() {
               <Icon name="team" size={20} className="text-ink-3" />
               <div className="grow min-w-0 grid gap-0.5">
                 <div className="text-read font-semibold cut">{org.name || org.dir}</div>
-                {org.error ? <Fault fault={org.error} /> : <div className="text-ink-2">{org.description}</div>}
+                <div className="text-ink-2">{org.description}</div>
                 {needs(org).length > 0 && <div className="text-meta text-ink-3">Needs <span className="code">{needs(org).join(', ')}</span></div>}
               </div>
               <span className="text-meta text-ink-3 flex-none">{plural(org.workspaces, 'agent')}</span>
               <Button
-                kind={index === 0 && !org.error ? 'pri' : 'plain'}
-                because={org.error ? 'Its file must be corrected first' : starting ? 'Another one is being started' : undefined}
+                kind={index === 0 ? 'pri' : 'plain'}
+                because={starting && starting !== org.dir ? 'Another one is being started' : undefined}
                 onClick={() => void start(org)}
               >
                 {starting === org.dir ? 'Starting…' : 'Start'}
@@ -66,15 +73,21 @@ export function TemplatesView() {
               <Icon name="chip" size={20} className="text-ink-3" />
               <div className="grow min-w-0 grid gap-0.5">
                 <div className="flex items-baseline gap-2"><span className="text-read font-semibold cut">{template.name || template.id}</span><span className="code text-ink-3">{template.id}</span></div>
-                {template.error ? <Fault fault={template.error} /> : <div className="text-ink-2">{template.description}</div>}
+                <div className="text-ink-2">{template.description}</div>
                 {template.skills.length > 0 && <div className="text-meta text-ink-3 cut">{template.skills.slice(0, 3).join(', ')}{template.skill_count > 3 ? ` and ${template.skill_count - 3} more` : ''}</div>}
               </div>
               <span className="text-meta text-ink-3 flex-none text-right">{runtimeName(template.runtime)}{template.model && <><br />{template.model}</>}</span>
-              <Button because={template.error ? 'Its file must be corrected first' : undefined} onClick={() => show({ kind: 'new-agent', template: template.id })}>Use</Button>
+              <Button onClick={() => show({ kind: 'new-agent', template: template.id })}>Use</Button>
             </li>
           ))}
         </ul>
       </section>
+      {(broken.data?.length ?? 0) > 0 && (
+        <section className="grid gap-2" aria-label="Broken templates">
+          <h2 className="view-title">Cannot be used</h2>
+          <ul className="rows">{broken.data?.map((each) => <Broken key={`${each.kind}/${each.id}`} each={each} />)}</ul>
+        </section>
+      )}
     </View>
   );
 }

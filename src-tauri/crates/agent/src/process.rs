@@ -1,8 +1,6 @@
 //! The process around the agent: its log, its limits, its one line of output, and when it ends.
 
-use std::io::Write;
-
-use tokio::io::AsyncReadExt;
+use std::io::{Read, Write};
 
 /// Log lines go to standard error; the server keeps them.
 pub(crate) fn log() {
@@ -38,10 +36,13 @@ pub(crate) fn announce(url: &str) -> std::io::Result<()> {
 
 /// Completes when standard input closes (the server is gone) or a signal comes; says which.
 pub(crate) async fn told_to_stop() -> &'static str {
-    let input = async {
-        let (mut stdin, mut buffer) = (tokio::io::stdin(), [0; 256]);
-        while matches!(stdin.read(&mut buffer).await, Ok(count) if count > 0) {}
-    };
+    // A thread of its own: a read that nobody answers would hold up the end of the async runtime.
+    let (closed, input) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let (mut stdin, mut buffer) = (std::io::stdin(), [0; 256]);
+        while matches!(stdin.read(&mut buffer), Ok(count) if count > 0) {}
+        closed.send(())
+    });
     #[cfg(unix)]
     let signal = async {
         use tokio::signal::unix::{SignalKind, signal};
@@ -53,7 +54,7 @@ pub(crate) async fn told_to_stop() -> &'static str {
     #[cfg(not(unix))]
     let signal = std::future::pending::<()>();
     tokio::select! {
-        () = input => "standard input closed",
+        _ = input => "standard input closed",
         () = signal => "terminated",
     }
 }

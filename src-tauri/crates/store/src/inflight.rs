@@ -1,34 +1,92 @@
 //! Messages that an agent works on now. The row is on disk before the message leaves and goes in the same
 //! transaction that writes its activity row, so a crash in between leaves one of the two (R-47).
 
-use molecule_model::{Timestamp, WorkspaceId};
-use rusqlite::{Connection, Row, params};
+use molecule_model::{Status, Timestamp, WorkspaceId, wire::DeliveryMode};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::value::RawValue;
 
 use crate::{Result, Tx, workspaces::parsed};
 
+/// Whom a message is for: what the way there needs to know, and no more. Hot path.
+#[derive(Clone, Debug)]
+pub struct Addressee {
+    /// Its name.
+    pub name: String,
+    /// Its status.
+    pub status: Status,
+    /// Where it answers, as text; empty when nobody does.
+    pub url: String,
+    /// How messages reach it.
+    pub delivery_mode: DeliveryMode,
+    /// US cents a month.
+    pub budget_limit: Option<i64>,
+    /// US cents this month.
+    pub monthly_spend: i64,
+    /// Whether we started an instance of it (R-59).
+    pub launched: bool,
+    /// Its card, only where it may declare a protocol version (R-68).
+    pub card: Option<String>,
+}
+
+/// Looks an addressee up; a removed row is none (O-26).
+///
+/// # Errors
+/// When the table cannot be read.
+pub fn addressee(conn: &Connection, id: WorkspaceId) -> Result<Option<Addressee>> {
+    let mut query = conn.prepare_cached(
+        "SELECT name, status, coalesce(url, '') AS url, delivery_mode, budget_limit, monthly_spend, launched,
+                CASE WHEN instr(agent_card, 'protocolVersion') > 0 THEN agent_card END AS card
+         FROM workspaces WHERE id = ?1 AND status <> 'removed'",
+    )?;
+    let found = query.query_row([id.to_string()], |row| {
+        let mode: String = row.get("delivery_mode")?;
+        Ok(Addressee {
+            name: row.get("name")?,
+            status: parsed(row, "status")?,
+            url: row.get("url")?,
+            // Unknown words mean push, never a silent queue (S143).
+            delivery_mode: DeliveryMode::parse(&mode).unwrap_or(DeliveryMode::Push),
+            budget_limit: row.get("budget_limit")?,
+            monthly_spend: row.get("monthly_spend")?,
+            launched: row.get("launched")?,
+            card: row.get("card")?,
+        })
+    });
+    Ok(found.optional()?)
+}
+
+/// Notes that a workspace sent a message that was answered (10 §9.10).
+///
+/// # Errors
+/// When the row cannot be written.
+pub fn note_outbound(tx: &mut Tx<'_>, id: WorkspaceId) -> Result<()> {
+    let now = tx.now().to_string();
+    tx.prepare_cached("UPDATE workspaces SET last_outbound_at = ?2 WHERE id = ?1")?.execute(params![id.to_string(), now])?;
+    Ok(())
+}
+
 /// A message on its way.
 #[derive(Clone, Debug)]
-pub struct NewInflight {
+pub struct NewInflight<'a> {
     /// The row's id.
-    pub id: String,
+    pub id: &'a str,
     /// Who is asked.
     pub workspace: WorkspaceId,
     /// Who asks; nobody is the person.
     pub source_id: Option<String>,
     /// E.g. `message/send`.
-    pub method: String,
+    pub method: &'a str,
     /// `params.message.messageId`.
-    pub message_id: Option<String>,
+    pub message_id: Option<&'a str>,
     /// The envelope as it is forwarded, JSON.
-    pub request_body: String,
+    pub request_body: &'a str,
 }
 
 /// Notes that a message leaves.
 ///
 /// # Errors
 /// When the row cannot be written, e.g. an unknown workspace.
-pub fn insert(tx: &mut Tx<'_>, new: &NewInflight) -> Result<()> {
+pub fn insert(tx: &mut Tx<'_>, new: &NewInflight<'_>) -> Result<()> {
     let now = tx.now().to_string();
     tx.prepare_cached(
         "INSERT INTO inflight (id, workspace_id, source_id, method, message_id, request_body, started_at)

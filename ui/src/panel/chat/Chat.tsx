@@ -3,7 +3,7 @@ import { useHistory, useInflight } from '@/api/queries';
 import { messageOf } from '@/backend';
 import { SkeletonRows, Trouble } from '@/look/controls';
 import { Nucleus } from '@/look/Nucleus';
-import { dismiss, send, stop, useChat, type Said } from '@/state/chat';
+import { dismiss, send, stop, useChat, watch, type Said } from '@/state/chat';
 import { useLive } from '@/state/live';
 import { say } from '@/state/notices';
 import { subtree } from '@/state/org';
@@ -82,6 +82,13 @@ export function Chat({ id }: { id: string }) {
     () => conversation(id, history.data ?? [], live, inflight.data ?? []),
     [id, history.data, live, inflight.data],
   );
+  useEffect(() => {
+    const known = new Set(live.map((turn) => turn.id));
+    for (const turn of turns) {
+      if (turn.state === 'open' && turn.kind === 'turn' && !known.has(turn.id)) void watch(turn);
+    }
+  }, [turns, live]);
+
   const running = useMemo(() => turns.filter((turn) => turn.state === 'open'), [turns]);
   const follow = useFollow(turns, approvals);
 

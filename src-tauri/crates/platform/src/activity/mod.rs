@@ -1,21 +1,23 @@
-//! Room activity.
+//! The activity log: what agents were asked, answered and reported, and what they tell the person (10 §12).
+//!
+//! The proxy, delegation and these routes write it, and nobody else. Chat history is a view of it: what a
+//! screen shows live can be read again from here (S172).
 
-use crate::http::Room;
+mod event;
+mod notify;
+mod routes;
+mod view;
+
+pub use event::{logged, mirror_payload, response};
+use utoipa_axum::routes;
+
+use crate::{auth::Access, http::Room};
 
 /// This room's routes.
 #[must_use]
 pub fn router() -> Room {
     Room::new()
-}
-
-/// The payload of an event that mirrors an activity row, built from that row; `None` when it is gone.
-///
-/// # Errors
-/// When the row cannot be read.
-pub fn mirror_payload(
-    _conn: &molecule_store::rusqlite::Connection,
-    _event: &str,
-    _seq: i64,
-) -> molecule_store::Result<Option<serde_json::Value>> {
-    Ok(None)
+        .at(Access::Workspace, routes!(routes::list, routes::report))
+        .at(Access::Workspace, routes!(notify::notify))
+        .at(Access::Admin, routes!(routes::newest))
 }

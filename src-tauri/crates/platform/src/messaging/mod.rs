@@ -1,24 +1,96 @@
-//! Room messaging.
+//! Messages: from whoever asks to whoever answers, through one door (10 §9, §11).
+//!
+//! [`deliver`] holds the whole pipeline in order. The route, delegation and the platform's own notes call it, and
+//! whatever comes later does: nothing else posts to an agent. A message is on disk before it leaves and its row is
+//! on disk before its reply is read, so that a crash leaves it either unfinished and visible or finished.
 
-use crate::{App, Config, http::Room};
+mod admission;
+mod answer;
+mod delegation;
+mod dispatch;
+mod door;
+mod ending;
+mod flights;
+mod job;
+mod limits;
+mod recover;
+mod routes;
+mod sender;
+mod silence;
+mod stream;
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+pub use door::{Delivered, deliver};
+pub use ending::{Events, INTERRUPTED};
+pub use job::{Delivery, Job, Options};
+use molecule_model::WorkspaceId;
+pub use recover::recover;
+pub use sender::Sender;
+use utoipa_axum::routes;
+
+use crate::{Config, auth::Access, endpoint::Endpoint, http::Room, registry::AddressRules};
 
 /// This room's routes.
 #[must_use]
 pub fn router() -> Room {
+    let sender = Access::Handler("the sender that the credential or X-Workspace-ID names (10 §9.2, R-35)");
     Room::new()
+        .at(sender, routes!(routes::a2a))
+        .at(Access::Workspace, routes!(routes::inflight))
+        .at(Access::Admin, routes!(routes::lift))
+        .at(Access::Workspace, routes!(delegation::delegate))
+        .at(Access::Workspace, routes!(delegation::record))
+        .at(Access::Workspace, routes!(delegation::update))
+        .at(Access::Workspace, routes!(delegation::list))
 }
 
-/// The way of a message.
-#[derive(Default)]
-pub struct Messaging {}
+/// The way of a message: its clients, and what is on its way now.
+pub struct Messaging {
+    rules: AddressRules,
+    dispatcher: dispatch::Dispatcher,
+    flights: Arc<flights::Flights>,
+    silence: Arc<silence::Silence>,
+    /// Delegations that this process runs.
+    delegations: Arc<Mutex<HashSet<String>>>,
+}
 
 impl Messaging {
-    /// With these settings.
+    /// With these settings, on this address.
     #[must_use]
-    pub fn new(_config: &Config) -> Self {
-        Self {}
+    pub fn new(config: &Config, endpoint: &Endpoint) -> Self {
+        let rules = AddressRules { own_port: endpoint.port, allow_lan: config.allow_lan, bridges: Vec::new() };
+        Self {
+            dispatcher: dispatch::Dispatcher::new(rules.clone()),
+            rules,
+            flights: Arc::default(),
+            silence: Arc::default(),
+            delegations: Arc::default(),
+        }
+    }
+
+    /// The rules for addresses of agents on this machine.
+    #[must_use]
+    pub const fn rules(&self) -> &AddressRules {
+        &self.rules
+    }
+
+    /// How many messages a workspace works on now, as far as we forwarded them.
+    #[must_use]
+    pub fn in_flight(&self, id: WorkspaceId) -> usize {
+        self.flights.count(id)
+    }
+
+    /// `active_tasks` as reads show it: the larger of the reported number and the forwards in flight.
+    #[must_use]
+    pub fn shown_tasks(&self, id: WorkspaceId, reported: i64) -> i64 {
+        reported.max(i64::try_from(self.in_flight(id)).unwrap_or(i64::MAX))
+    }
+
+    fn running(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
+        self.delegations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-/// At boot: what was being answered when the server died becomes visible as interrupted.
-pub async fn recover(_app: &App) {}

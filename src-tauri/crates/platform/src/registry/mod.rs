@@ -1,16 +1,33 @@
-//! Room registry.
+//! Agents announce themselves, give signs of life and find each other (10 §4–§8).
+//!
+//! Register and heartbeat are the hot paths here: one write each, no read before it where the agent shows its
+//! own credential. Who is alive is held in memory ([`Presence`]); the sweeps turn silence into a status.
+//! [`AddressRules`] is the one judge of agents' addresses, for registration and for dispatch.
 
-use crate::{App, http::Room};
+mod address;
+mod announce;
+mod discovery;
+mod presence;
+mod proof;
+mod sweep;
+
+pub use address::{AddressRefused, AddressRules, Destination, Host};
+pub use discovery::may_communicate;
+pub use presence::{LIVENESS, Overrides, Presence};
+pub use sweep::{PERIOD, process_gone, start, sweep_once};
+use utoipa_axum::routes;
+
+use crate::{auth::Access, http::Room};
 
 /// This room's routes.
 #[must_use]
 pub fn router() -> Room {
+    let named = Access::Handler("the workspace that the body or header names (10 §2.9, R-35)");
     Room::new()
+        .at(named, routes!(announce::register))
+        .at(named, routes!(announce::heartbeat))
+        .at(named, routes!(announce::update_card))
+        .at(named, routes!(discovery::discover))
+        .at(named, routes!(discovery::peers))
+        .at(Access::Credential, routes!(discovery::check_access))
 }
-
-/// Who is alive.
-#[derive(Default)]
-pub struct Presence {}
-
-/// Starts the sweeps.
-pub fn start(_app: &App) {}

@@ -203,6 +203,39 @@ async fn a_delete_that_hangs_is_done_later() {
 }
 
 #[tokio::test]
+async fn a_value_deleted_while_locked_does_not_come_back_with_the_old_file() {
+    let desk = Desk::new();
+    let vault = desk.open().await;
+    let long = put(&vault, "KEY", &"x".repeat(3000)).await;
+    assert_eq!(long.store, StoreKind::Sealed);
+    drop(vault);
+    desk.keychain.lock();
+    let vault = desk.open().await;
+    vault
+        .delete(&Scope::Global, "KEY", long.store)
+        .await
+        .unwrap();
+    desk.keychain.unlock();
+    assert_eq!(vault.retry().await.state, VaultState::Ready);
+    assert_eq!(get(&vault, "KEY", &long).await, lost(LostReason::Missing));
+}
+
+#[tokio::test]
+async fn a_delete_without_a_keychain_waits_for_it_only_if_the_value_is_there() {
+    let desk = Desk::new();
+    let marker = put(&desk.open().await, "KEY", "sk-1").await;
+    let vault = desk.open_off().await;
+    vault
+        .delete(&Scope::Global, "KEY", marker.store)
+        .await
+        .unwrap();
+    drop(vault);
+    let vault = desk.open().await;
+    vault.settle().await;
+    assert_eq!(desk.keychain.entry("global/KEY"), None);
+}
+
+#[tokio::test]
 async fn a_value_stored_after_a_pending_delete_is_spared() {
     let desk = Desk::new();
     let marker = put(&desk.open().await, "KEY", "sk-1").await;

@@ -138,6 +138,54 @@ async fn a_put_while_the_old_value_moves_wins() {
 }
 
 #[tokio::test]
+async fn a_put_that_stays_in_the_file_while_the_old_value_moves_is_kept() {
+    let desk = Desk::new();
+    let (vault, _, retry) = moving(&desk).await;
+    let long = put(&vault, "KEY", &"x".repeat(3000)).await;
+    assert_eq!(long.store, StoreKind::Sealed);
+    desk.keychain.release();
+    retry.await.unwrap();
+    vault.settle().await;
+    assert_eq!(get(&vault, "KEY", &long).await.unwrap().len(), 3000);
+    assert_eq!(desk.keychain.entry("global/KEY"), None);
+}
+
+#[tokio::test]
+async fn a_put_before_its_name_s_pending_deletion_is_spared() {
+    let desk = Desk::new();
+    let vault = desk.open().await;
+    let markers = [
+        put(&vault, "A", "sk-1").await,
+        put(&vault, "B", "sk-2").await,
+    ];
+    desk.keychain.lock();
+    for (key, marker) in ["A", "B"].iter().zip(&markers) {
+        vault
+            .delete(&Scope::Global, key, marker.store)
+            .await
+            .unwrap();
+    }
+    desk.keychain.unlock();
+    desk.keychain.hang_at("delete global/A");
+    let settling = vault.clone();
+    let retry = tokio::spawn(async move { settling.retry().await });
+    until(&vault, VaultState::Ready, StoreKind::Keychain).await;
+    let keychain = desk.keychain.clone();
+    tokio::task::spawn_blocking(move || keychain.wait_until_hung())
+        .await
+        .unwrap();
+    let putting = vault.clone();
+    let newer = tokio::spawn(async move { put(&putting, "B", "sk-3").await });
+    tokio::task::yield_now().await;
+    desk.keychain.release();
+    let newer = newer.await.unwrap();
+    retry.await.unwrap();
+    vault.settle().await;
+    assert_eq!(get(&vault, "B", &newer).await.unwrap(), "sk-3");
+    assert_eq!(desk.keychain.entry("global/A"), None);
+}
+
+#[tokio::test]
 async fn a_delete_while_the_value_moves_wins() {
     let desk = Desk::new();
     let (vault, marker, retry) = moving(&desk).await;

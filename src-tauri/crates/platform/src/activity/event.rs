@@ -1,0 +1,158 @@
+//! What an event says of an activity row (10 §14.3): the same whether it goes out as the row is written or is built
+//! from the row when somebody resumes.
+
+use molecule_model::event::EventKind;
+use molecule_store::{
+    Result,
+    activity::{self, Activity, NewActivity},
+    rusqlite::{Connection, OptionalExtension},
+};
+use serde_json::{Map, Value, json, value::RawValue};
+
+/// The parts of a row that its events tell.
+struct Told<'a> {
+    id: &'a str,
+    activity_type: &'a str,
+    method: Option<&'a str>,
+    summary: Option<&'a str>,
+    status: &'a str,
+    source_id: Option<&'a str>,
+    target_id: Option<&'a str>,
+    duration_ms: Option<i64>,
+    error_detail: Option<&'a str>,
+    request_body: Option<&'a str>,
+    response_body: Option<&'a str>,
+    tool_trace: Option<&'a str>,
+}
+
+impl<'a> From<&'a NewActivity> for Told<'a> {
+    fn from(row: &'a NewActivity) -> Self {
+        Self {
+            id: &row.id,
+            activity_type: row.kind,
+            method: row.method.as_deref(),
+            summary: row.summary.as_deref(),
+            status: row.status,
+            source_id: row.source_id.as_deref(),
+            target_id: row.target_id.as_deref(),
+            duration_ms: row.duration_ms,
+            error_detail: row.error_detail.as_deref(),
+            request_body: row.request_body.as_deref(),
+            response_body: row.response_body.as_deref(),
+            tool_trace: row.tool_trace.as_deref(),
+        }
+    }
+}
+
+impl<'a> From<&'a Activity> for Told<'a> {
+    fn from(row: &'a Activity) -> Self {
+        let text = |raw: &'a Option<Box<RawValue>>| raw.as_deref().map(RawValue::get);
+        Self {
+            id: &row.id,
+            activity_type: &row.activity_type,
+            method: row.method.as_deref(),
+            summary: row.summary.as_deref(),
+            status: &row.status,
+            source_id: row.source_id.as_deref(),
+            target_id: row.target_id.as_deref(),
+            duration_ms: row.duration_ms,
+            error_detail: row.error_detail.as_deref(),
+            request_body: text(&row.request_body),
+            response_body: text(&row.response_body),
+            tool_trace: text(&row.tool_trace),
+        }
+    }
+}
+
+/// A body as JSON; what is none stands as a string, as it does in the table.
+fn value(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
+}
+
+impl Told<'_> {
+    /// `ACTIVITY_LOGGED`. Bodies are left out where there are none (S165). `id` and `error_detail` are additions:
+    /// a screen puts the row into its list without reading it.
+    fn logged(&self) -> Value {
+        let mut payload = json!({
+            "id": self.id,
+            "activity_type": self.activity_type,
+            "method": self.method,
+            "summary": self.summary,
+            "status": self.status,
+            "source_id": self.source_id,
+            "target_id": self.target_id,
+            "duration_ms": self.duration_ms,
+        });
+        let bodies = [("tool_trace", self.tool_trace), ("request_body", self.request_body), ("response_body", self.response_body)];
+        for (key, text) in bodies {
+            if let Some(text) = text {
+                payload[key] = value(text);
+            }
+        }
+        if let Some(detail) = self.error_detail {
+            payload["error_detail"] = json!(detail);
+        }
+        payload
+    }
+
+    /// `A2A_RESPONSE`.
+    fn response(&self) -> Value {
+        json!({
+            "response_body": self.response_body.map(value),
+            "method": self.method,
+            "duration_ms": self.duration_ms,
+        })
+    }
+
+    /// `AGENT_MESSAGE`: the row of a notify holds the words as `result` and the files as `parts` (10 §12.5).
+    fn message(&self, workspace_id: &str, name: &str) -> Value {
+        let body = self.response_body.map(value).unwrap_or_default();
+        let files: Vec<Value> = body["parts"].as_array().into_iter().flatten().map(|part| part["file"].clone()).collect();
+        agent_message(workspace_id, name, &body["result"], files)
+    }
+}
+
+/// The payload of `AGENT_MESSAGE`.
+pub fn agent_message(workspace_id: &str, name: &str, message: &Value, attachments: Vec<Value>) -> Value {
+    let mut payload = Map::new();
+    payload.insert("message".into(), message.clone());
+    payload.insert("workspace_id".into(), json!(workspace_id));
+    payload.insert("name".into(), json!(name));
+    if !attachments.is_empty() {
+        payload.insert("attachments".into(), Value::Array(attachments));
+    }
+    Value::Object(payload)
+}
+
+/// The payload of `ACTIVITY_LOGGED` for a row that is being written.
+#[must_use]
+pub fn logged(row: &NewActivity) -> Value {
+    Told::from(row).logged()
+}
+
+/// The payload of `A2A_RESPONSE` for a row that is being written.
+#[must_use]
+pub fn response(row: &NewActivity) -> Value {
+    Told::from(row).response()
+}
+
+/// The payload of an event that mirrors an activity row, built from that row; `None` when it is gone.
+///
+/// # Errors
+/// When the row cannot be read.
+pub fn mirror_payload(conn: &Connection, event: &str, seq: i64) -> Result<Option<Value>> {
+    let Some(row) = activity::by_seq(conn, seq)? else { return Ok(None) };
+    let told = Told::from(&row);
+    let payload = match EventKind::ALL.iter().find(|kind| kind.as_str() == event) {
+        Some(EventKind::ActivityLogged) => told.logged(),
+        Some(EventKind::A2aResponse) => told.response(),
+        Some(EventKind::AgentMessage) => {
+            let id = row.workspace_id.to_string();
+            let name: Option<String> =
+                conn.prepare_cached("SELECT name FROM workspaces WHERE id = ?1")?.query_row([&id], |row| row.get(0)).optional()?;
+            told.message(&id, &name.unwrap_or_default())
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(payload))
+}
