@@ -10,7 +10,7 @@ const server = process.env.MOLECULE_DEV_SERVER ?? 'http://127.0.0.1:8080';
 /** Everything the page asks for that is not one of its own files. */
 const api = [
   '/workspaces', '/settings', '/secrets', '/templates', '/org', '/orgs', '/approvals', '/registry',
-  '/canvas', '/app', '/launch', '/health', '/buildinfo', '/models', '/events', '/bundles', '/admin',
+  '/canvas', '/app', '/launch', '/health', '/buildinfo', '/models', '/events', '/activity', '/bundles', '/admin',
 ];
 
 /** Puts the script of /docs beside the canvas, so that the reference is drawn without a network. */
@@ -39,8 +39,8 @@ export default defineConfig({
     port: 5173,
     strictPort: true,
     proxy: {
-      ...Object.fromEntries(api.map((path) => [`^${path}(/|\\?|$)`, { target: server }])),
-      '^/ws(\\?|$)': { target: server, ws: true },
+      ...Object.fromEntries(api.map((path) => [`^${path}(/|\\?|$)`, { target: server, changeOrigin: true, headers: { origin: server } }])),
+      '^/ws(\\?|$)': { target: server, ws: true, changeOrigin: true, headers: { origin: server } },
     },
   },
   test: { environment: 'node', include: ['src/**/*.test.ts'] },
