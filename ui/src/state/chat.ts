@@ -101,10 +101,14 @@ export async function send(workspaceId: string, text: string, history: Said[]): 
   }
 }
 
+/** Each turn is taken up once; an agent that does not know it will not know it later. */
+const watched = new Set<string>();
+
 /** Takes up a turn that runs already, from its beginning (tasks/resubscribe): a reload shows it as it goes on. */
 export async function watch(turn: Turn): Promise<void> {
   const { workspaceId, id } = turn;
-  if (useChat.getState().cuts[id] || !streams(workspaceId)) return;
+  if (watched.has(id) || useChat.getState().cuts[id] || !streams(workspaceId)) return;
+  watched.add(id);
   const cut = new AbortController();
   useChat.setState((state) => ({ cuts: { ...state.cuts, [id]: cut } }));
   try {
