@@ -69,7 +69,7 @@ async fn demo_answers(server: &crate::support::TestServer) {
     })
     .await;
     let message = json!({"method": "message/send", "params": {"message":
-        {"role": "user", "parts": [{"kind": "text", "text": "What do we ship first?"}]}}});
+        {"role": "user", "parts": [{"kind": "text", "text": "What comes first?"}]}}});
     admin.post(&format!("/workspaces/{root}/a2a"), &message).await.expect(200);
 }
 

@@ -170,9 +170,9 @@ mod tests {
         assert_eq!(beat.active_tasks, 2);
         assert_eq!(beat.current_task.chars().count(), 80);
         drop(two);
-        one.doing("Waiting for you: Run");
+        let waiting = presence.waiting("Waiting for you: Run");
         assert_eq!(presence.beat("w").current_task, "Waiting for you: Run");
-        one.resume();
+        drop(waiting);
         assert_eq!(presence.beat("w").current_task, "Write a poem");
         drop(one);
         assert_eq!(presence.beat("w").active_tasks, 0);

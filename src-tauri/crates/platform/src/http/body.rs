@@ -1,15 +1,18 @@
 //! Request bodies: limited, and refused with a reason (R-46, 10 §1).
 
 use axum::{
-    extract::{FromRequest, Request, rejection::BytesRejection},
+    extract::{FromRequest, Request},
     http::StatusCode,
 };
+use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 
 use crate::AppError;
 
 /// Largest body of an ordinary route, bytes.
 pub const LIMIT: usize = 8 * 1024 * 1024;
+/// How much of a body that is too large is read before the connection is given up, bytes.
+const DRAINED: usize = 64 * 1024 * 1024;
 /// Largest A2A message, bytes (10 §9).
 pub const A2A_LIMIT: usize = 1024 * 1024;
 
@@ -20,13 +23,29 @@ pub struct Bytes(pub axum::body::Bytes);
 impl<S: Send + Sync> FromRequest<S> for Bytes {
     type Rejection = AppError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, AppError> {
-        axum::body::Bytes::from_request(request, state).await.map(Self).map_err(|rejection| match rejection {
-            BytesRejection::FailedToBufferBody(inner) if inner.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-                AppError::new(StatusCode::PAYLOAD_TOO_LARGE, "request body too large").code("body_too_large")
+    /// Reads the whole body. One that is too large is read on for a while and thrown away, so that the client,
+    /// still writing, comes to read why it was refused.
+    async fn from_request(request: Request, _: &S) -> Result<Self, AppError> {
+        let mut body = request.into_body();
+        let (mut chunks, mut size) = (Vec::new(), 0_usize);
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|_| AppError::bad_request("failed to read request body"))?;
+            let Ok(data) = frame.into_data() else { continue };
+            size = size.saturating_add(data.len());
+            if size <= LIMIT {
+                chunks.push(data);
+            } else if size > DRAINED {
+                break;
             }
-            _ => AppError::bad_request("failed to read request body"),
-        })
+        }
+        if size > LIMIT {
+            return Err(AppError::new(StatusCode::PAYLOAD_TOO_LARGE, "request body too large").code("body_too_large"));
+        }
+        Ok(Self(match chunks.len() {
+            0 => axum::body::Bytes::new(),
+            1 => chunks.swap_remove(0),
+            _ => chunks.concat().into(),
+        }))
     }
 }
 

@@ -39,12 +39,13 @@ pub fn judge(headers: &HeaderMap, endpoint: &Endpoint, listed: &[String], base_p
 }
 
 /// Whether a browser says that a page of another origin made this request, though it sent no `Origin`
-/// (an image, a script, a plain GET). A link that a person follows is a navigation and is fine.
-pub fn made_elsewhere(headers: &HeaderMap) -> bool {
+/// (an image, a script, a plain GET). A link that a person follows is a navigation and is fine, except under
+/// a capability (`strictly`), where no page has any business.
+pub fn made_elsewhere(headers: &HeaderMap, strictly: bool) -> bool {
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).unwrap_or_default();
     !headers.contains_key(header::ORIGIN)
         && matches!(text("sec-fetch-site"), "cross-site" | "same-site")
-        && text("sec-fetch-mode") != "navigate"
+        && (strictly || text("sec-fetch-mode") != "navigate")
 }
 
 /// Whether this is a preflight.

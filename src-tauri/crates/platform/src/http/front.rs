@@ -16,6 +16,8 @@ use axum::{
     routing::any,
 };
 use futures_util::FutureExt;
+use http_body_util::BodyExt;
+use hyper::body::Body as _;
 use tower::ServiceExt;
 
 use super::{
@@ -30,6 +32,11 @@ use crate::{
 
 /// Further names that callers with a workspace credential may use: from inside containers.
 const CONTAINER_NAMES: [&str; 3] = ["host.docker.internal", "host.containers.internal", "platform"];
+
+/// Bodies up to this size are read before the route runs, bytes.
+const SMALL_BODY: u64 = 256 * 1024;
+/// Routes that a capability does not reach.
+const NOT_UNDER_CAPABILITY: [&str; 3] = ["/docs", "/launch", "/app/ticket"];
 
 struct Front {
     app: App,
@@ -101,8 +108,12 @@ async fn pass(State(front): State<Arc<Front>>, mut request: Request) -> Response
         cors::Verdict::Listed(origin) => Some(origin),
         cors::Verdict::Foreign => return refuse_origin(),
     };
-    if cors::made_elsewhere(request.headers()) {
+    if cors::made_elsewhere(request.headers(), capability.is_some() && origin.is_none()) {
         return refuse_origin();
+    }
+    // Neither pages nor what opens a window lies under a capability.
+    if capability.is_some() && NOT_UNDER_CAPABILITY.contains(&request.uri().path()) {
+        return assets::not_found();
     }
     if cors::is_preflight(request.method(), request.headers()) {
         return origin.map_or_else(|| StatusCode::NO_CONTENT.into_response(), cors::preflight);
@@ -192,9 +203,24 @@ fn take_capability(request: &mut Request) -> Option<String> {
     Some(capability)
 }
 
+/// Reads a small body before the route runs. A route that refuses without reading it would leave the bytes on
+/// the connection, which then has to be closed under a client that already sends its next request.
+async fn take_in(request: Request) -> Request {
+    let small = request.body().size_hint().exact().is_some_and(|size| (1..=SMALL_BODY).contains(&size));
+    if !small {
+        return request;
+    }
+    let (parts, body) = request.into_parts();
+    match body.collect().await {
+        Ok(whole) => Request::from_parts(parts, Body::from(whole.to_bytes())),
+        // Cut off: the route finds nothing, and nobody is left to be told.
+        Err(_) => Request::from_parts(parts, Body::empty()),
+    }
+}
+
 /// The route, with a panic contained (10 §1.1: 500, empty).
 async fn run(front: &Front, request: Request) -> Response<Body> {
-    let answer = AssertUnwindSafe(front.inner.clone().oneshot(request)).catch_unwind().await;
+    let answer = AssertUnwindSafe(front.inner.clone().oneshot(take_in(request).await)).catch_unwind().await;
     match answer {
         Ok(Ok(response)) => response,
         Err(_) => {

@@ -25,6 +25,9 @@ use crate::{App, AppError, AppResult, Platform, provisioning};
 /// Largest value, bytes.
 pub const LARGEST: usize = 256 * 1024;
 
+/// A workspace's model and provider (20 §9.4): kept like secrets, but none.
+const CHOICES: [&str; 2] = ["MODEL_PROVIDER", "LLM_PROVIDER"];
+
 /// Names that are being written now.
 #[derive(Default)]
 pub struct Writing(Mutex<BTreeMap<String, Arc<Mutex<()>>>>);
@@ -134,7 +137,8 @@ pub async fn missing(app: &Platform) -> AppResult<Vec<Value>> {
         })
         .await?;
     let mut missing = Vec::new();
-    for row in secrets {
+    // What a person chose in a list is asked for there, not on the screen for lost keys.
+    for row in secrets.into_iter().filter(|row| !CHOICES.contains(&row.key.as_str())) {
         if let Err(VaultError::Lost(reason)) = value(app, &row).await {
             let mut item = json!({"scope": scope(row.workspace).kind(), "key": row.key, "reason": reason, "text": reason.to_string()});
             if let Some(id) = row.workspace {
