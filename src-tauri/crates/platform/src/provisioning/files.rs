@@ -57,6 +57,30 @@ pub fn name_runtime(configs: &Path, runtime: &str) -> io::Result<()> {
     write(&path, format!("{text}{gap}runtime: {runtime}\n").as_bytes())
 }
 
+/// Writes the chosen model into a local agent's `config.yaml`, so that the choice holds also where the secret
+/// that carries it cannot be read. What cannot be parsed is left alone. Blocking.
+///
+/// # Errors
+/// When the file cannot be read or written.
+pub fn name_model(configs: &Path, model: &str) -> io::Result<()> {
+    let path = configs.join(CONFIG);
+    let text = match fs::read_to_string(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        read => read?,
+    };
+    let Ok(mut document) = crate::templates::parse::<serde_json::Map<String, serde_json::Value>>(CONFIG, &text) else {
+        return Ok(());
+    };
+    document.insert("model".to_owned(), model.into());
+    if let Some(inner) = document.get_mut("runtime_config").and_then(serde_json::Value::as_object_mut) {
+        inner.remove("model");
+    }
+    match serde_saphyr::to_string(&serde_json::Value::Object(document)) {
+        Ok(text) => write(&path, text.as_bytes()),
+        Err(error) => Err(io::Error::other(error)),
+    }
+}
+
 fn copy(to: &Path, folder: &Folder) -> io::Result<()> {
     for file in folder.files()? {
         let Some(bytes) = folder.read(&file) else {

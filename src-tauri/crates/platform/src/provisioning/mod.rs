@@ -25,7 +25,7 @@ use std::{
 pub use deadline::expire;
 pub use default_config::{Described, default_config, default_model, quoted};
 pub use failure::Failure;
-pub use files::{Content, name_runtime, populate, remove};
+pub use files::{Content, name_model, name_runtime, populate, remove};
 use molecule_launcher::{LaunchError, Launcher, LocalLauncher, LocalOptions};
 use molecule_model::{WorkspaceId, runtime};
 use molecule_store::workspaces::{self, Workspace};

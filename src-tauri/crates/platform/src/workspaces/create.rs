@@ -110,8 +110,12 @@ async fn write_files(app: &App, checked: &Checked) -> AppResult<()> {
     };
     let content = Content { folder, generated, beside: Vec::new() };
     let (configs, safe) = (app.paths.configs(new.id), runtime::safe(&new.runtime));
+    let model = Some(checked.model.clone()).filter(|model| safe == runtime::LOCAL && !model.is_empty());
     let written = tokio::task::spawn_blocking(move || {
         provisioning::populate(&configs, &content)?;
+        if let Some(model) = model {
+            provisioning::name_model(&configs, &model)?;
+        }
         provisioning::name_runtime(&configs, safe)
     });
     let failed = |error: &dyn std::fmt::Display| AppError::internal("failed to create workspace", error);
