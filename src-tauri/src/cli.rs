@@ -207,7 +207,11 @@ fn doctor() -> anyhow::Result<()> {
     };
     say(&format!("server          running, version {}", health["version"].as_str().unwrap_or("?")))?;
     let vault = &health["vault"];
-    say(&format!("secrets         {} ({})", vault["store"].as_str().unwrap_or("?"), vault["state"].as_str().unwrap_or("?")))
+    say(&format!(
+        "secrets         {} ({})",
+        vault["store"].as_str().unwrap_or("?"),
+        vault["state"].as_str().unwrap_or("?")
+    ))
 }
 
 fn agent() -> anyhow::Result<()> {

@@ -15,6 +15,7 @@ pub fn data_dir() -> anyhow::Result<PathBuf> {
     } else {
         from("XDG_DATA_HOME").or_else(|| from("HOME").map(|home| home.join(".local/share")))
     };
-    let base = base.ok_or_else(|| anyhow::anyhow!("no home folder is known: set MOLECULE_HOME to a folder for Molecule's data"))?;
+    let base = base
+        .ok_or_else(|| anyhow::anyhow!("no home folder is known: set MOLECULE_HOME to a folder for Molecule's data"))?;
     Ok(base.join("molecule"))
 }

@@ -28,8 +28,12 @@ pub async fn organisation(server: &TestServer, dir: &str) -> Vec<Member> {
 pub async fn everybody_online(server: &TestServer, count: usize) {
     eventually("everybody to be online", || async {
         let listed = server.admin().get("/workspaces").await.expect(200);
-        let states: Vec<String> =
-            listed.as_array().unwrap().iter().map(|row| format!("{} {}", text(row, "name"), text(row, "status"))).collect();
+        let states: Vec<String> = listed
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| format!("{} {}", text(row, "name"), text(row, "status")))
+            .collect();
         let online = states.iter().filter(|state| state.ends_with(" online")).count();
         if online == count && states.len() == count { Ok(()) } else { Err(format!("{states:?}")) }
     })

@@ -32,7 +32,8 @@ async fn done_when_2_a_question_is_answered_with_the_words_of_two_delegates() {
     }
     let root = &named(&members, "Product lead").id;
     let api = server.admin();
-    let answer = api.post(&format!("/workspaces/{root}/a2a"), &message("What should we change next?", "q-1")).await.expect(200);
+    let answer =
+        api.post(&format!("/workspaces/{root}/a2a"), &message("What should we change next?", "q-1")).await.expect(200);
     let words = answer_text(&answer);
     for (id, nonce) in &told {
         assert!(words.contains(nonce), "{words}");
@@ -60,11 +61,20 @@ async fn any_question_to_any_shipped_root_leads_to_two_delegates() {
         let all = api.get("/workspaces").await.expect(200).as_array().unwrap().len();
         super::bed::everybody_online(&server, all).await;
         let id = text(members.iter().find(|row| row["name"] == root).unwrap(), "id");
-        for question in ["x", "???", "Wie geht es weiter?", "Please look at this:\n\n- one\n- two\n\nand tell me what you think of it."] {
+        for question in [
+            "x",
+            "???",
+            "Wie geht es weiter?",
+            "Please look at this:\n\n- one\n- two\n\nand tell me what you think of it.",
+        ] {
             let key = uuid::Uuid::new_v4().to_string();
             let answer = api.post(&format!("/workspaces/{id}/a2a"), &message(question, &key)).await.expect(200);
             let trace = answer["result"]["metadata"]["tool_trace"].as_array().cloned().unwrap_or_default();
-            let asked: BTreeSet<String> = trace.iter().filter(|step| step["tool"] == "delegate_task").map(|step| text(step, "target_name")).collect();
+            let asked: BTreeSet<String> = trace
+                .iter()
+                .filter(|step| step["tool"] == "delegate_task")
+                .map(|step| text(step, "target_name"))
+                .collect();
             assert!(asked.len() >= 2, "{dir} {question:?}: {asked:?}");
             let words = answer_text(&answer);
             assert!(asked.iter().all(|name| words.contains(name.as_str())), "{dir} {question:?}: {words}");

@@ -62,8 +62,11 @@ async fn done_when_11_two_tool_rounds_and_a_streamed_answer_in_both_dialects() {
         while let Some(chunk) = stream.next().await {
             all.push_str(&String::from_utf8_lossy(&chunk.unwrap()));
         }
-        let events: Vec<Value> =
-            all.lines().filter_map(|line| line.strip_prefix("data: ")).map(|line| serde_json::from_str(line).unwrap()).collect();
+        let events: Vec<Value> = all
+            .lines()
+            .filter_map(|line| line.strip_prefix("data: "))
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
         let pieces: String = events
             .iter()
             .filter(|event| event["result"]["kind"] == "artifact-update")
@@ -71,7 +74,11 @@ async fn done_when_11_two_tool_rounds_and_a_streamed_answer_in_both_dialects() {
             .collect();
         assert_eq!(pieces, "The sky is green.", "{wire:?}");
         let last = &events.last().unwrap()["result"];
-        assert_eq!((last["final"].clone(), last["status"]["state"].clone()), (json!(true), json!("completed")), "{wire:?}: {last}");
+        assert_eq!(
+            (last["final"].clone(), last["status"]["state"].clone()),
+            (json!(true), json!("completed")),
+            "{wire:?}: {last}"
+        );
         let trace = last["status"]["message"]["metadata"]["tool_trace"].as_array().unwrap();
         let tools: Vec<&str> = trace.iter().filter_map(|step| step["tool"].as_str()).collect();
         assert_eq!(tools, ["list_peers", "commit_memory"], "{wire:?}");
@@ -95,11 +102,17 @@ async fn done_when_11_what_goes_wrong_is_told_apart_in_words_to_act_on() {
     for wire in [Wire::Anthropic, Wire::OpenAi] {
         let replies: Vec<Reply> = table.iter().map(|(reply, ..)| reply.clone()).collect();
         let mut replies = replies.into_iter();
-        let stub = ModelStub::start(wire, Some("sk-test-key"), move |_| replies.next().unwrap_or_else(|| Reply::say("done"))).await;
+        let stub =
+            ModelStub::start(wire, Some("sk-test-key"), move |_| replies.next().unwrap_or_else(|| Reply::say("done")))
+                .await;
         let server = TestServer::start().await;
         let id = agent(&server, wire, &stub).await;
         for (n, (_, code, words)) in table.iter().enumerate() {
-            let answer = server.admin().post(&format!("/workspaces/{id}/a2a"), &message("Go", &format!("m-{n}"))).await.expect(200);
+            let answer = server
+                .admin()
+                .post(&format!("/workspaces/{id}/a2a"), &message("Go", &format!("m-{n}")))
+                .await
+                .expect(200);
             let error = &answer["error"];
             assert_eq!(error["data"]["code"], *code, "{wire:?}: {answer}");
             assert!(error["message"].as_str().unwrap().contains(words), "{wire:?}: {error}");
@@ -109,7 +122,11 @@ async fn done_when_11_what_goes_wrong_is_told_apart_in_words_to_act_on() {
     }
     // No key at all is a seventh thing, and needs no provider.
     let server = TestServer::start().await;
-    let made = server.admin().post("/workspaces", &json!({"name": "Keyless", "runtime": "local", "model": "anthropic:claude-sonnet-4-5"})).await.expect(201);
+    let made = server
+        .admin()
+        .post("/workspaces", &json!({"name": "Keyless", "runtime": "local", "model": "anthropic:claude-sonnet-4-5"}))
+        .await
+        .expect(201);
     let id = text(&made, "id");
     eventually("online", || async {
         let row = server.admin().get(&format!("/workspaces/{id}")).await.expect(200);
@@ -123,7 +140,9 @@ async fn done_when_11_what_goes_wrong_is_told_apart_in_words_to_act_on() {
 #[tokio::test]
 async fn done_when_11_a_turn_is_cancelled_within_a_second() {
     for wire in [Wire::Anthropic, Wire::OpenAi] {
-        let stub = ModelStub::start(wire, None, |_| Reply::Slowly(vec!["word ".into(); 600], Duration::from_millis(100))).await;
+        let stub =
+            ModelStub::start(wire, None, |_| Reply::Slowly(vec!["word ".into(); 600], Duration::from_millis(100)))
+                .await;
         let server = TestServer::start().await;
         let id = agent(&server, wire, &stub).await;
         let api = server.admin();
@@ -135,7 +154,11 @@ async fn done_when_11_a_turn_is_cancelled_within_a_second() {
         let cancel = json!({"jsonrpc": "2.0", "id": 1, "method": "tasks/cancel", "params": {"id": "long"}});
         let cancelled = eventually("the turn to be there", || async {
             let answer = api.post(&path, &cancel).await;
-            if answer.json()["result"]["status"]["state"] == "canceled" { Ok(Instant::now()) } else { Err(answer.text()) }
+            if answer.json()["result"]["status"]["state"] == "canceled" {
+                Ok(Instant::now())
+            } else {
+                Err(answer.text())
+            }
         })
         .await;
         let answer = sending.await.unwrap();

@@ -48,7 +48,10 @@ async fn done_when_3_the_a2a_sdk_snippet_runs_as_it_is_registers_and_answers() {
     let Some(python) = python("done_when_3 push") else { return };
     let server = TestServer::start().await;
     let api = server.admin();
-    let made = api.post("/workspaces", &json!({"name": "Echo", "runtime": "external", "delivery_mode": "push"})).await.expect(201);
+    let made = api
+        .post("/workspaces", &json!({"name": "Echo", "runtime": "external", "delivery_mode": "push"}))
+        .await
+        .expect(201);
     let (id, connection) = (text(&made, "id"), &made["connection"]);
     let token = text(connection, "auth_token");
     let code = text(connection, "a2a_sdk_snippet")

@@ -33,7 +33,10 @@ struct Load {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn done_when_4_kills_lose_nothing_that_was_acknowledged() {
-    let seed = std::env::var("SEED").ok().and_then(|text| text.parse().ok()).unwrap_or_else(|| u64::from(std::process::id()) | 1);
+    let seed = std::env::var("SEED")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_else(|| u64::from(std::process::id()) | 1);
     println!("seed {seed} (set SEED to run it again)");
     let mut dice = Dice(seed);
     let mut server = TestServer::start().await;
@@ -62,7 +65,9 @@ async fn done_when_4_kills_lose_nothing_that_was_acknowledged() {
                     let body = message("Anything?", &id).to_string();
                     let answer = api.try_send(request.header("content-type", "application/json").body(body)).await;
                     match answer {
-                        Ok(answer) if (200..300).contains(&answer.status) => drop(load.lock().await.answered.insert(id)),
+                        Ok(answer) if (200..300).contains(&answer.status) => {
+                            drop(load.lock().await.answered.insert(id))
+                        }
                         // Away for a moment: a person would wait a little, too.
                         _ => tokio::time::sleep(Duration::from_millis(50)).await,
                     }
@@ -123,7 +128,12 @@ async fn done_when_4_kills_lose_nothing_that_was_acknowledged() {
         assert_eq!(open, Value::Array(Vec::new()), "nothing is still being answered");
     }
     let missing: Vec<&String> = load.answered.difference(&ok).collect();
-    assert!(missing.is_empty(), "{} of {} acknowledged messages have no row: {missing:?}", missing.len(), load.answered.len());
+    assert!(
+        missing.is_empty(),
+        "{} of {} acknowledged messages have no row: {missing:?}",
+        missing.len(),
+        load.answered.len()
+    );
     println!("{} sent, {} answered, {interrupted} shown as interrupted", load.sent.len(), load.answered.len());
     assert!(load.answered.len() > 20, "the load was a load: {}", load.answered.len());
 

@@ -259,7 +259,11 @@ async fn r35_an_unknown_id_registers_only_while_the_person_lets_new_agents_in() 
     let fresh = || uuid::Uuid::new_v4().to_string();
     let refused = server.anonymous().post("/registry/register", &ask(&fresh())).await;
     refused.expect(401);
-    assert!(refused.error().contains("Accept new local agents"), "it says what the person can switch on: {}", refused.error());
+    assert!(
+        refused.error().contains("Accept new local agents"),
+        "it says what the person can switch on: {}",
+        refused.error()
+    );
     assert_eq!(server.admin().get("/workspaces").await.expect(200), json!([]), "no row was made");
 
     server.admin().post("/app/accept-agents", &json!({"minutes": 10})).await.expect(200);

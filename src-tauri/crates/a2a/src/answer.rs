@@ -127,7 +127,9 @@ mod tests {
         let wild = json!({"usage": {"input_tokens": 1e12, "output_tokens": -5}});
         assert_eq!(usage(wild), Some((MAX_TOKENS, 0)));
         assert_eq!(usage(json!({"usage": {"input_tokens": 2.9, "output_tokens": "7"}})), Some((2, 0)));
-        for nothing in [json!({"usage": {"input_tokens": 0, "output_tokens": 0}}), json!({"usage": null}), json!([]), json!({})] {
+        for nothing in
+            [json!({"usage": {"input_tokens": 0, "output_tokens": 0}}), json!({"usage": null}), json!([]), json!({})]
+        {
             assert_eq!(usage(nothing), None);
         }
     }
@@ -146,7 +148,9 @@ mod tests {
 
     #[test]
     fn errors_are_told_apart_from_results() {
-        let body = json!({"jsonrpc": "2.0", "id": 1, "error": {"code": -32000, "message": "no key", "data": {"code": "x"}}}).to_string();
+        let body =
+            json!({"jsonrpc": "2.0", "id": 1, "error": {"code": -32000, "message": "no key", "data": {"code": "x"}}})
+                .to_string();
         let answer = Answer::parse(body.as_bytes()).unwrap();
         let error = answer.error().unwrap();
         assert_eq!((error.code, error.message.as_str()), (-32000, "no key"));

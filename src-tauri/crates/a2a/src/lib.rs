@@ -31,5 +31,5 @@ pub use answer::{Answer, Usage};
 pub use client::{Client, ClientError};
 pub use collect::{Collected, Collector};
 pub use method::Method;
-pub use normalise::{Normalised, NormaliseError, normalise};
+pub use normalise::{NormaliseError, Normalised, normalise};
 pub use version::{Dialect, VERSION_HEADER, Versions};

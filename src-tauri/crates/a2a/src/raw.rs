@@ -26,8 +26,19 @@ pub(crate) struct Object<'a> {
 impl<'a> Object<'a> {
     /// Members that this crate reads from raw objects, at whatever level.
     const KNOWN: [&'static str; 13] = [
-        "jsonrpc", "id", "method", "params", "message", "metadata", "messageId", "role", "parts", "content",
-        "expires_in_seconds", "result", "error",
+        "jsonrpc",
+        "id",
+        "method",
+        "params",
+        "message",
+        "metadata",
+        "messageId",
+        "role",
+        "parts",
+        "content",
+        "expires_in_seconds",
+        "result",
+        "error",
     ];
 
     pub(crate) const fn empty() -> Self {

@@ -119,13 +119,11 @@ mod tests {
 
     #[test]
     fn parts_then_artifacts_then_status() {
-        let parts = json!([{"kind": "text", "text": "p1"}, {"type": "text", "text": "p2"}, {"kind": "data", "data": {}}]);
+        let parts =
+            json!([{"kind": "text", "text": "p1"}, {"type": "text", "text": "p2"}, {"kind": "data", "data": {}}]);
         let artifacts = json!([{"parts": [{"text": "a1"}]}, {"parts": [{"kind": "text", "text": "a2"}]}]);
         let status = json!({"state": "completed", "message": {"parts": [{"type": "text", "text": "s"}]}});
-        assert_eq!(
-            texts(json!({"parts": parts, "artifacts": artifacts, "status": status})).as_deref(),
-            Some("p1\np2")
-        );
+        assert_eq!(texts(json!({"parts": parts, "artifacts": artifacts, "status": status})).as_deref(), Some("p1\np2"));
         assert_eq!(texts(json!({"artifacts": artifacts, "status": status})).as_deref(), Some("a1\na2"));
         assert_eq!(texts(json!({"parts": [], "status": status})).as_deref(), Some("s"));
     }
@@ -134,7 +132,10 @@ mod tests {
     fn v1_wrappers_and_lenient_shapes() {
         assert_eq!(texts(json!({"message": {"parts": [{"text": "m"}]}})).as_deref(), Some("m"));
         assert_eq!(texts(json!({"task": {"artifacts": [{"parts": [{"text": "t"}]}]}})).as_deref(), Some("t"));
-        assert_eq!(texts(json!({"status": "completed", "artifacts": [{"parts": [{"text": "x"}]}]})).as_deref(), Some("x"));
+        assert_eq!(
+            texts(json!({"status": "completed", "artifacts": [{"parts": [{"text": "x"}]}]})).as_deref(),
+            Some("x")
+        );
         assert_eq!(texts(json!("plain")).as_deref(), Some("plain"));
         assert_eq!(texts(json!({"role": "agent", "content": "old"})).as_deref(), Some("old"));
     }
@@ -191,7 +192,8 @@ mod tests {
 
     #[test]
     fn r78_text_of_a_request() {
-        let request = json!({"params": {"message": {"parts": [{"kind": "text", "text": "a"}, {"type": "text", "text": "b"}]}}});
+        let request =
+            json!({"params": {"message": {"parts": [{"kind": "text", "text": "a"}, {"type": "text", "text": "b"}]}}});
         assert_eq!(request_text(&request).as_deref(), Some("a\nb"));
         assert_eq!(request_text(&json!({"params": null})), None);
         assert_eq!(request_text(&json!({"params": {"message": {"content": "v0.2"}}})).as_deref(), Some("v0.2"));

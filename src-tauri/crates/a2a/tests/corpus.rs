@@ -41,7 +41,10 @@ fn s129_every_entry_says_what_it_is() {
                 assert!(entry[key].as_str().is_some_and(|text| !text.is_empty()), "{file} lacks {key}");
             }
             if kind == "invalid" {
-                assert!(entry["_expect_status"].is_u64() && entry["_expect_error"].is_string(), "{file} says no expectation");
+                assert!(
+                    entry["_expect_status"].is_u64() && entry["_expect_error"].is_string(),
+                    "{file} says no expectation"
+                );
             }
         }
     }

@@ -136,9 +136,8 @@ impl AgentConfig {
     /// [`Missing`] names the variable that is absent.
     pub fn from_variables(variables: impl Fn(&str) -> Option<String>) -> Result<Self, Missing> {
         let get = |name: &str| variables(name).filter(|value| !value.trim().is_empty());
-        let seconds = |name: &str, default: Duration| {
-            get(name).and_then(|v| v.parse().ok()).map_or(default, Duration::from_secs)
-        };
+        let seconds =
+            |name: &str, default: Duration| get(name).and_then(|v| v.parse().ok()).map_or(default, Duration::from_secs);
         let timing = Timing::default();
         Ok(Self {
             workspace_id: get("WORKSPACE_ID").ok_or(Missing("WORKSPACE_ID"))?,
@@ -191,7 +190,8 @@ mod tests {
 
     #[test]
     fn no_secret_shows_in_debug() {
-        let shown = format!("{:?}", config(&[("ANTHROPIC_API_KEY", "sk-ant-1"), ("OPENAI_BASE_URL", "http://x")]).unwrap());
+        let shown =
+            format!("{:?}", config(&[("ANTHROPIC_API_KEY", "sk-ant-1"), ("OPENAI_BASE_URL", "http://x")]).unwrap());
         assert!(shown.contains("ANTHROPIC_API_KEY"), "{shown}");
         assert!(!shown.contains("sk-ant-1") && !shown.contains("http://p"), "{shown}");
     }

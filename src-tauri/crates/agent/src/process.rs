@@ -5,9 +5,7 @@ use std::io::{Read, Write};
 /// Log lines go to standard error; the server keeps them.
 pub(crate) fn log() {
     // Set up by whoever embeds us in a test; a second time is no error.
-    drop(
-        tracing::subscriber::set_global_default(crate::process::plain::Lines),
-    );
+    drop(tracing::subscriber::set_global_default(crate::process::plain::Lines));
 }
 
 /// Dies with the server even where it is killed, and keeps within its memory (Linux).

@@ -121,7 +121,8 @@ mod tests {
 
     #[test]
     fn keys_of_other_runtimes_are_passed_over() {
-        let profile = Profile::parse("name: N\ntier: 2\nruntime_config: {timeout: 0, model: m}\na2a: {port: 8000}").unwrap();
+        let profile =
+            Profile::parse("name: N\ntier: 2\nruntime_config: {timeout: 0, model: m}\na2a: {port: 8000}").unwrap();
         assert_eq!((profile.name.as_str(), profile.runtime_config.model.as_str()), ("N", "m"));
     }
 

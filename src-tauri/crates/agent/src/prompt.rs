@@ -52,11 +52,23 @@ fn colleagues(peers: &[Peer]) -> String {
         return String::new();
     }
     let line = |peer: &&Peer| {
-        let skills = if peer.skills.is_empty() { String::new() } else { format!(", skills: {}", peer.skills.join(", ")) };
-        format!("- {} (id {}, your {}, {}): {}{skills}", peer.name, peer.id, peer.relation.as_str(), peer.status, peer.role)
+        let skills =
+            if peer.skills.is_empty() { String::new() } else { format!(", skills: {}", peer.skills.join(", ")) };
+        format!(
+            "- {} (id {}, your {}, {}): {}{skills}",
+            peer.name,
+            peer.id,
+            peer.relation.as_str(),
+            peer.status,
+            peer.role
+        )
     };
     let list: Vec<String> = known.iter().map(line).collect();
     let leads = known.iter().any(|peer| peer.relation == Relation::Child);
-    let intro = if leads { COORDINATOR } else { "These are your colleagues; ask them with delegate_task where they know more." };
+    let intro = if leads {
+        COORDINATOR
+    } else {
+        "These are your colleagues; ask them with delegate_task where they know more."
+    };
     format!("## Colleagues\n\n{intro}\n\n{}", list.join("\n"))
 }

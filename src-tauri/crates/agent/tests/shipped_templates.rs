@@ -20,6 +20,11 @@ fn every_shipped_config_is_read_without_a_fault() {
     assert!(found.len() >= 14, "only {} configs were found", found.len());
     for path in found {
         let text = std::fs::read_to_string(&path).unwrap();
-        assert!(molecule_agent::check_config(&text).is_ok(), "{}: {:?}", path.display(), molecule_agent::check_config(&text));
+        assert!(
+            molecule_agent::check_config(&text).is_ok(),
+            "{}: {:?}",
+            path.display(),
+            molecule_agent::check_config(&text)
+        );
     }
 }

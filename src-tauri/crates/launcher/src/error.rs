@@ -31,9 +31,7 @@ impl Unavailable {
     /// Canned sentence for the person who can act.
     pub const fn public(self) -> &'static str {
         match self {
-            Self::ProgramMissing => {
-                "the agent program was moved or replaced; quit Molecule and open it again"
-            }
+            Self::ProgramMissing => "the agent program was moved or replaced; quit Molecule and open it again",
             Self::ShuttingDown => "Molecule is shutting down",
         }
     }
@@ -134,12 +132,8 @@ impl LaunchError {
             Self::ExitedEarly { .. } => {
                 "workspace start failed: the agent stopped before it was ready; see its console"
             }
-            Self::NeverListened(_) => {
-                "workspace start failed: the agent was not ready in time; see its console"
-            }
-            Self::BadListeningLine(_) => {
-                "workspace start failed: the agent did not report a usable address"
-            }
+            Self::NeverListened(_) => "workspace start failed: the agent was not ready in time; see its console",
+            Self::BadListeningLine(_) => "workspace start failed: the agent did not report a usable address",
             Self::StillRunning { .. } => "the agent could not be stopped; restart the computer",
         }
     }
@@ -163,20 +157,11 @@ mod tests {
         let errors = [
             LaunchError::Unavailable(Unavailable::ProgramMissing),
             LaunchError::IncompleteCredentials,
-            LaunchError::Environment {
-                name: secret.into(),
-            },
+            LaunchError::Environment { name: secret.into() },
             LaunchError::WorkspaceFolder(io()),
-            LaunchError::Files {
-                what: "credentials",
-                source: io(),
-            },
+            LaunchError::Files { what: "credentials", source: io() },
             LaunchError::Spawn(io()),
-            LaunchError::ExitedEarly {
-                code: Some(3),
-                signal: None,
-                tail: secret.into(),
-            },
+            LaunchError::ExitedEarly { code: Some(3), signal: None, tail: secret.into() },
             LaunchError::NeverListened(Duration::from_secs(10)),
             LaunchError::BadListeningLine(secret.into()),
             LaunchError::StillRunning { pid: 7 },

@@ -10,7 +10,11 @@ pub fn redact(text: &str) -> Cow<'_, str> {
         apply(&mut out, |s, at| assignment(s, at, suffix), label);
     }
     apply(&mut out, bearer, "BEARER_TOKEN");
-    apply(&mut out, |s, at| prefixed(s, at, b"sk-", |b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_', 16), "SK_TOKEN");
+    apply(
+        &mut out,
+        |s, at| prefixed(s, at, b"sk-", |b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_', 16),
+        "SK_TOKEN",
+    );
     apply(&mut out, |s, at| prefixed(s, at, b"ctx7_", |b| b.is_ascii_alphanumeric(), 1), "CTX7_TOKEN");
     apply(&mut out, base64_blob, "BASE64_BLOB");
     out

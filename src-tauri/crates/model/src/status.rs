@@ -165,13 +165,10 @@ impl Trigger {
             Self::LaunchFailed => (&[Provisioning], Failed),
             Self::ProcessGone => (&[AwaitingAgent, Online, Degraded, Failed, Hibernating], Offline),
             Self::LivenessLost => (&[Provisioning, AwaitingAgent, Online, Degraded, Failed, Hibernating], Offline),
-            Self::ExternalStale => {
-                (&[Provisioning, Online, Degraded, Offline, Failed, Hibernating], AwaitingAgent)
+            Self::ExternalStale => (&[Provisioning, Online, Degraded, Offline, Failed, Hibernating], AwaitingAgent),
+            Self::Pause => {
+                (&[Provisioning, AwaitingAgent, Online, Degraded, Offline, Failed, Hibernating, Hibernated], Paused)
             }
-            Self::Pause => (
-                &[Provisioning, AwaitingAgent, Online, Degraded, Offline, Failed, Hibernating, Hibernated],
-                Paused,
-            ),
             Self::Resume => (&[Paused], Provisioning),
             Self::Restart => (
                 &[Provisioning, AwaitingAgent, Online, Degraded, Offline, Failed, Paused, Hibernating, Hibernated],
@@ -181,17 +178,7 @@ impl Trigger {
             Self::Hibernated => (&[Hibernating], Hibernated),
             Self::Wake => (&[Hibernated], Provisioning),
             Self::Remove => (
-                &[
-                    Provisioning,
-                    AwaitingAgent,
-                    Online,
-                    Degraded,
-                    Offline,
-                    Failed,
-                    Paused,
-                    Hibernating,
-                    Hibernated,
-                ],
+                &[Provisioning, AwaitingAgent, Online, Degraded, Offline, Failed, Paused, Hibernating, Hibernated],
                 Removed,
             ),
         }

@@ -141,7 +141,8 @@ fn parse_origins(list: &str) -> Result<Vec<String>, BadOrigin> {
         .map(|entry| entry.trim().to_ascii_lowercase())
         .filter(|entry| !entry.is_empty())
         .map(|entry| {
-            let good = entry == "*" || ["http://", "https://", "tauri://"].iter().any(|scheme| entry.starts_with(scheme));
+            let good =
+                entry == "*" || ["http://", "https://", "tauri://"].iter().any(|scheme| entry.starts_with(scheme));
             if good { Ok(entry) } else { Err(BadOrigin(entry)) }
         })
         .collect()

@@ -140,10 +140,29 @@ mod tests {
             assert!(endpoint.is_own(own), "{own}");
         }
         for foreign in [
-            "", "localhost", "localhost:80", "localhost:08081", "127.0.0.1", "127.1:8080", "2130706433:8080", "0x7f000001:8080",
-            "127.0.0.2:8080", "0.0.0.0:8080", "evil.example:8080", "localhost.evil.example:8080", "localhost:8080.evil.example",
-            "localhost.:8080", "::1:8080", "[::ffff:127.0.0.1]:8080", "user@localhost:8080", "localhost:8080/", " localhost:8080",
-            "localhost:+8080", "host.docker.internal:8080", "platform:8080", "127.0.0.1:8080,evil.example",
+            "",
+            "localhost",
+            "localhost:80",
+            "localhost:08081",
+            "127.0.0.1",
+            "127.1:8080",
+            "2130706433:8080",
+            "0x7f000001:8080",
+            "127.0.0.2:8080",
+            "0.0.0.0:8080",
+            "evil.example:8080",
+            "localhost.evil.example:8080",
+            "localhost:8080.evil.example",
+            "localhost.:8080",
+            "::1:8080",
+            "[::ffff:127.0.0.1]:8080",
+            "user@localhost:8080",
+            "localhost:8080/",
+            " localhost:8080",
+            "localhost:+8080",
+            "host.docker.internal:8080",
+            "platform:8080",
+            "127.0.0.1:8080,evil.example",
         ] {
             assert!(!endpoint.is_own(foreign), "{foreign:?}");
         }

@@ -126,7 +126,8 @@ impl From<molecule_store::Error> for AppError {
     fn from(error: molecule_store::Error) -> Self {
         match error {
             molecule_store::Error::Full => {
-                Self::new(StatusCode::INSUFFICIENT_STORAGE, "the disk is full: free some space and try again").code("disk_full")
+                Self::new(StatusCode::INSUFFICIENT_STORAGE, "the disk is full: free some space and try again")
+                    .code("disk_full")
             }
             other => Self::datastore(&other),
         }
@@ -136,7 +137,9 @@ impl From<molecule_store::Error> for AppError {
 impl IntoResponse for AppError {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(Value::Object(self.body))).into_response();
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

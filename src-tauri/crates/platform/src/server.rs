@@ -25,7 +25,11 @@ use crate::{
     config::PortChoice,
     endpoint::{self, BindError, write_private},
     events::Bus,
-    http, messaging, paths::Paths, provisioning, registry, secrets, tasks::Tasks, templates,
+    http, messaging,
+    paths::Paths,
+    provisioning, registry, secrets,
+    tasks::Tasks,
+    templates,
 };
 
 /// How long detached work may take after the server was told to stop.
@@ -116,7 +120,11 @@ pub async fn start_with(config: Config, clock: Arc<dyn Clock>) -> Result<Server,
     let bus = Bus::default();
     let store = {
         let (clock, bus) = (Arc::clone(&clock), bus.clone());
-        Store::open(&paths.database(), Arc::new(move || clock.now()), Arc::new(move |events| bus.publish_committed(events)))?
+        Store::open(
+            &paths.database(),
+            Arc::new(move || clock.now()),
+            Arc::new(move |events| bus.publish_committed(events)),
+        )?
     };
     bus.set_last_seq(store.read(outbox::last_seq).await?);
     let installation = installation_id(&store).await?;

@@ -66,7 +66,11 @@ impl Tasks {
                 if work.await.is_ok() {
                     return;
                 }
-                tracing::error!(task = name, pause_ms = pause.as_millis(), "a background loop panicked and starts again");
+                tracing::error!(
+                    task = name,
+                    pause_ms = pause.as_millis(),
+                    "a background loop panicked and starts again"
+                );
                 this.count_panic(name);
                 tokio::select! {
                     () = tokio::time::sleep(pause) => {}
@@ -105,7 +109,10 @@ impl Tasks {
     pub fn beat(&self, name: &'static str) {
         let now = self.clock.now();
         if let Ok(mut beats) = self.beats.lock() {
-            beats.entry(name).and_modify(|beat| beat.last_tick_at = now).or_insert(Beat { last_tick_at: now, panics: 0 });
+            beats
+                .entry(name)
+                .and_modify(|beat| beat.last_tick_at = now)
+                .or_insert(Beat { last_tick_at: now, panics: 0 });
         }
     }
 

@@ -308,14 +308,23 @@ mod tests {
         let ask = |filter: Filter| {
             let store = store.clone();
             async move {
-                store.read(move |conn| Ok(list(conn, a, &filter)?.into_iter().map(|row| row.id).collect::<Vec<_>>())).await.unwrap()
+                store
+                    .read(move |conn| Ok(list(conn, a, &filter)?.into_iter().map(|row| row.id).collect::<Vec<_>>()))
+                    .await
+                    .unwrap()
             }
         };
         let all = Filter { limit: 10, ..Filter::default() };
         assert_eq!(ask(all.clone()).await, [ids[4].as_str(), ids[3].as_str(), ids[1].as_str(), ids[0].as_str()]);
         assert_eq!(ask(Filter { limit: 2, ..all.clone() }).await, [ids[4].as_str(), ids[3].as_str()]);
-        assert_eq!(ask(Filter { source: Some(Source::Canvas), ..all.clone() }).await, [ids[4].as_str(), ids[0].as_str()]);
-        assert_eq!(ask(Filter { source: Some(Source::Agent), ..all.clone() }).await, [ids[3].as_str(), ids[1].as_str()]);
+        assert_eq!(
+            ask(Filter { source: Some(Source::Canvas), ..all.clone() }).await,
+            [ids[4].as_str(), ids[0].as_str()]
+        );
+        assert_eq!(
+            ask(Filter { source: Some(Source::Agent), ..all.clone() }).await,
+            [ids[3].as_str(), ids[1].as_str()]
+        );
         assert_eq!(ask(Filter { peer: Some(b), ..all.clone() }).await, [ids[3].as_str(), ids[1].as_str()]);
         // The cursor is the row's place, not its time: all five rows share one transaction and so one time (O-18).
         let (first, foreign) = (ids[0].clone(), ids[2].clone());
@@ -325,7 +334,10 @@ mod tests {
         assert_eq!(ask(Filter { limit: 1, ..cursor }).await, [ids[1].as_str()]);
         assert_eq!(store.read(move |conn| seq_of(conn, a, &foreign)).await.unwrap(), None);
         let every = store.read(|conn| newest(conn, None, 10)).await.unwrap();
-        assert_eq!(every.iter().map(|row| row.id.clone()).collect::<Vec<_>>(), ids.iter().rev().cloned().collect::<Vec<_>>());
+        assert_eq!(
+            every.iter().map(|row| row.id.clone()).collect::<Vec<_>>(),
+            ids.iter().rev().cloned().collect::<Vec<_>>()
+        );
         let before = every[1].seq;
         assert_eq!(store.read(move |conn| newest(conn, Some(before), 1)).await.unwrap()[0].id, every[2].id);
     }
@@ -335,7 +347,11 @@ mod tests {
         let (store, _dir) = open();
         let a = WorkspaceId::random();
         let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
-        for (given, want) in [("<html>", "\"<html>\"".to_owned()), (&deep, format!("\"{deep}\"")), ("{\"a\": 1}", "{\"a\": 1}".to_owned())] {
+        for (given, want) in [
+            ("<html>", "\"<html>\"".to_owned()),
+            (&deep, format!("\"{deep}\"")),
+            ("{\"a\": 1}", "{\"a\": 1}".to_owned()),
+        ] {
             let mut new = row(a, None);
             new.response_body = Some(given.to_owned());
             let seq = store

@@ -92,16 +92,16 @@ pub fn create(tx: &mut Tx<'_>, workspace: WorkspaceId, new: &NewApproval) -> Res
     Ok(approval)
 }
 
-const SELECT: &str = "SELECT a.*, w.name AS workspace_name FROM approval_requests a JOIN workspaces w ON w.id = a.workspace_id";
+const SELECT: &str =
+    "SELECT a.*, w.name AS workspace_name FROM approval_requests a JOIN workspaces w ON w.id = a.workspace_id";
 
 /// The newest of one workspace, any state.
 ///
 /// # Errors
 /// When the table cannot be read.
 pub fn of(conn: &Connection, workspace: WorkspaceId, limit: usize) -> Result<Vec<Approval>> {
-    let mut query = conn.prepare_cached(&format!(
-        "{SELECT} WHERE a.workspace_id = ?1 ORDER BY a.seq DESC LIMIT {limit}"
-    ))?;
+    let mut query =
+        conn.prepare_cached(&format!("{SELECT} WHERE a.workspace_id = ?1 ORDER BY a.seq DESC LIMIT {limit}"))?;
     let rows = query.query_map([workspace.to_string()], from_row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
@@ -122,13 +122,7 @@ pub fn pending(conn: &Connection, limit: usize) -> Result<Vec<Approval>> {
 ///
 /// # Errors
 /// When the row cannot be written.
-pub fn decide(
-    tx: &mut Tx<'_>,
-    workspace: WorkspaceId,
-    approval: &str,
-    approved: bool,
-    by: &str,
-) -> Result<bool> {
+pub fn decide(tx: &mut Tx<'_>, workspace: WorkspaceId, approval: &str, approved: bool, by: &str) -> Result<bool> {
     let now = tx.now().to_string();
     let decision = if approved { "approved" } else { "denied" };
     let changed = tx
@@ -138,16 +132,8 @@ pub fn decide(
         )?
         .execute(params![approval, workspace.to_string(), decision, by, now])?;
     if changed == 1 {
-        let kind = if approved {
-            EventKind::ApprovalApproved
-        } else {
-            EventKind::ApprovalDenied
-        };
-        tx.record(
-            kind,
-            workspace,
-            json!({"approval_id": approval, "decision": decision, "decided_by": by}),
-        )?;
+        let kind = if approved { EventKind::ApprovalApproved } else { EventKind::ApprovalDenied };
+        tx.record(kind, workspace, json!({"approval_id": approval, "decision": decision, "decided_by": by}))?;
     }
     Ok(changed == 1)
 }
@@ -168,21 +154,10 @@ pub fn expire(tx: &mut Tx<'_>) -> Result<Vec<(WorkspaceId, String)>> {
         .collect::<rusqlite::Result<_>>()?;
     let mut expired = Vec::with_capacity(late.len());
     for (workspace, approval) in late {
-        let workspace: WorkspaceId = workspace.parse().map_err(|_| Error::Stored {
-            what: "workspace id",
-        })?;
-        let payload =
-            json!({"approval_id": approval, "decision": "denied", "decided_by": "auto-expired"});
-        tx.emit(NewEvent::recorded(
-            EventKind::ApprovalDenied,
-            Some(workspace),
-            payload.clone(),
-        ))?;
-        tx.emit(NewEvent::recorded(
-            EventKind::ApprovalExpired,
-            Some(workspace),
-            payload,
-        ))?;
+        let workspace: WorkspaceId = workspace.parse().map_err(|_| Error::Stored { what: "workspace id" })?;
+        let payload = json!({"approval_id": approval, "decision": "denied", "decided_by": "auto-expired"});
+        tx.emit(NewEvent::recorded(EventKind::ApprovalDenied, Some(workspace), payload.clone()))?;
+        tx.emit(NewEvent::recorded(EventKind::ApprovalExpired, Some(workspace), payload))?;
         expired.push((workspace, approval));
     }
     Ok(expired)

@@ -79,8 +79,11 @@ pub fn by_key(tx: &mut Tx<'_>, from: WorkspaceId, key: &str) -> Result<Option<Ex
         )?
         .query_row(params![from.to_string(), key], |row| {
             let target: Option<String> = row.get("target_id")?;
-            let existing =
-                Existing { delegation_id: row.get("did")?, status: row.get("status")?, target_id: target.unwrap_or_default() };
+            let existing = Existing {
+                delegation_id: row.get("did")?,
+                status: row.get("status")?,
+                target_id: target.unwrap_or_default(),
+            };
             Ok((row.get("seq")?, existing))
         })
         .optional()?;
@@ -97,7 +100,13 @@ pub fn by_key(tx: &mut Tx<'_>, from: WorkspaceId, key: &str) -> Result<Option<Ex
 ///
 /// # Errors
 /// When the row cannot be written.
-pub fn set_status(tx: &mut Tx<'_>, from: WorkspaceId, delegation_id: &str, status: &str, error: Option<&str>) -> Result<usize> {
+pub fn set_status(
+    tx: &mut Tx<'_>,
+    from: WorkspaceId,
+    delegation_id: &str,
+    status: &str,
+    error: Option<&str>,
+) -> Result<usize> {
     let error = error.filter(|text| !text.is_empty());
     Ok(tx
         .prepare_cached(
@@ -243,7 +252,11 @@ pub fn orphans(conn: &Connection) -> Result<Vec<Open>> {
     let rows = query.query_map([], |row| {
         let target: Option<String> = row.get("target_id")?;
         let id: Option<String> = row.get("did")?;
-        Ok(Open { from: parsed(row, "workspace_id")?, target_id: target.unwrap_or_default(), delegation_id: id.unwrap_or_default() })
+        Ok(Open {
+            from: parsed(row, "workspace_id")?,
+            target_id: target.unwrap_or_default(),
+            delegation_id: id.unwrap_or_default(),
+        })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
@@ -291,8 +304,10 @@ mod tests {
             })
             .await
             .unwrap();
-        let seen: Vec<_> =
-            merged.iter().map(|m| (m.delegation_id.as_str(), m.status.as_str(), m.reply.as_deref(), m.error.as_deref())).collect();
+        let seen: Vec<_> = merged
+            .iter()
+            .map(|m| (m.delegation_id.as_str(), m.status.as_str(), m.reply.as_deref(), m.error.as_deref()))
+            .collect();
         assert_eq!(
             seen,
             [
@@ -317,7 +332,10 @@ mod tests {
                 first.idempotency_key = Some("k".into());
                 insert(tx, &first)?;
                 assert_eq!(by_key(tx, b, "k")?, None, "keys are the delegator's own");
-                assert_eq!(by_key(tx, a, "k")?.map(|e| (e.delegation_id, e.status)), Some(("one".into(), "pending".into())));
+                assert_eq!(
+                    by_key(tx, a, "k")?.map(|e| (e.delegation_id, e.status)),
+                    Some(("one".into(), "pending".into()))
+                );
                 set_status(tx, a, "one", "failed", Some("gone"))?;
                 assert_eq!(by_key(tx, a, "k")?, None);
                 first.delegation_id = "two".into();

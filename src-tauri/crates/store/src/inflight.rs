@@ -61,7 +61,8 @@ pub fn addressee(conn: &Connection, id: WorkspaceId) -> Result<Option<Addressee>
 /// When the row cannot be written.
 pub fn note_outbound(tx: &mut Tx<'_>, id: WorkspaceId) -> Result<()> {
     let now = tx.now().to_string();
-    tx.prepare_cached("UPDATE workspaces SET last_outbound_at = ?2 WHERE id = ?1")?.execute(params![id.to_string(), now])?;
+    tx.prepare_cached("UPDATE workspaces SET last_outbound_at = ?2 WHERE id = ?1")?
+        .execute(params![id.to_string(), now])?;
     Ok(())
 }
 
@@ -92,7 +93,15 @@ pub fn insert(tx: &mut Tx<'_>, new: &NewInflight<'_>) -> Result<()> {
         "INSERT INTO inflight (id, workspace_id, source_id, method, message_id, request_body, started_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?
-    .execute(params![new.id, new.workspace.to_string(), new.source_id, new.method, new.message_id, new.request_body, now])?;
+    .execute(params![
+        new.id,
+        new.workspace.to_string(),
+        new.source_id,
+        new.method,
+        new.message_id,
+        new.request_body,
+        now
+    ])?;
     Ok(())
 }
 
@@ -144,7 +153,8 @@ const COLUMNS: &str = "id, workspace_id, source_id, method, message_id, request_
 /// # Errors
 /// When the table cannot be read.
 pub fn list(conn: &Connection, workspace: WorkspaceId) -> Result<Vec<Inflight>> {
-    let mut query = conn.prepare_cached(&format!("SELECT {COLUMNS} FROM inflight WHERE workspace_id = ?1 ORDER BY rowid"))?;
+    let mut query =
+        conn.prepare_cached(&format!("SELECT {COLUMNS} FROM inflight WHERE workspace_id = ?1 ORDER BY rowid"))?;
     let rows = query.query_map([workspace.to_string()], from_row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

@@ -26,11 +26,7 @@ pub fn applying(conn: &Connection, workspace: &str) -> Result<Vec<Rule>> {
          ORDER BY scope = 'workspace', priority DESC, created_at",
     )?;
     let rows = query.query_map([workspace], |row| {
-        Ok(Rule {
-            scope: row.get("scope")?,
-            title: row.get("title")?,
-            content: row.get("content")?,
-        })
+        Ok(Rule { scope: row.get("scope")?, title: row.get("title")?, content: row.get("content")? })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

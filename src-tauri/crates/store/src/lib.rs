@@ -21,12 +21,12 @@ pub mod owner;
 mod readers;
 pub mod registry;
 pub mod secrets;
+#[cfg(test)]
+mod testing;
 pub mod tokens;
 pub mod usage;
 pub mod viewport;
 pub mod workspaces;
-#[cfg(test)]
-mod testing;
 mod writer;
 
 use std::{path::Path, sync::Arc};
@@ -80,11 +80,7 @@ impl Store {
     ///
     /// # Errors
     /// [`migrate::OpenError`] says whether the schema is newer, the file unusable, or a migration failed.
-    pub fn open(
-        path: &Path,
-        now: Now,
-        publish: Publish,
-    ) -> std::result::Result<Self, migrate::OpenError> {
+    pub fn open(path: &Path, now: Now, publish: Publish) -> std::result::Result<Self, migrate::OpenError> {
         migrate::prepare(path, &now)?;
         let writer = writer::Writer::start(path, now, publish)?;
         let readers = readers::Readers::open(path, readers::DEFAULT_READERS)?;

@@ -39,9 +39,7 @@ pub enum OpenError {
     #[error("the database could not be opened")]
     Open(#[source] rusqlite::Error),
     /// A migration failed and was undone.
-    #[error(
-        "migration {number} failed; the database is as it was before, and a backup lies beside it"
-    )]
+    #[error("migration {number} failed; the database is as it was before, and a backup lies beside it")]
     Migration {
         /// Its number.
         number: usize,
@@ -60,10 +58,7 @@ pub enum OpenError {
 fn open_error(error: rusqlite::Error) -> OpenError {
     match &error {
         rusqlite::Error::SqliteFailure(e, _)
-            if matches!(
-                e.code,
-                rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt
-            ) =>
+            if matches!(e.code, rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) =>
         {
             OpenError::Damaged(error)
         }
@@ -76,11 +71,8 @@ pub(crate) fn prepare(path: &Path, now: &Now) -> Result<(), OpenError> {
     let existed = path.exists();
     let mut conn = Connection::open(path).map_err(open_error)?;
     restrict(path);
-    conn.busy_timeout(Duration::from_secs(5))
-        .map_err(open_error)?;
-    let found: i64 = conn
-        .query_row("PRAGMA user_version", [], |row| row.get(0))
-        .map_err(open_error)?;
+    conn.busy_timeout(Duration::from_secs(5)).map_err(open_error)?;
+    let found: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(open_error)?;
     let known = current_version();
     if found > known {
         return Err(OpenError::Newer { found, known });
@@ -91,25 +83,14 @@ pub(crate) fn prepare(path: &Path, now: &Now) -> Result<(), OpenError> {
     if existed && found > 0 {
         backup(&conn, path, found, now)?;
     }
-    conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")
-        .map_err(open_error)?;
-    conn.pragma_update(None, "journal_mode", "WAL")
-        .map_err(open_error)?;
-    for (index, sql) in MIGRATIONS
-        .iter()
-        .enumerate()
-        .skip(usize::try_from(found).unwrap_or(0))
-    {
+    conn.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(open_error)?;
+    conn.pragma_update(None, "journal_mode", "WAL").map_err(open_error)?;
+    for (index, sql) in MIGRATIONS.iter().enumerate().skip(usize::try_from(found).unwrap_or(0)) {
         let number = index + 1;
         let failed = |source| OpenError::Migration { number, source };
         let tx = conn.transaction().map_err(failed)?;
         tx.execute_batch(sql).map_err(failed)?;
-        tx.pragma_update(
-            None,
-            "user_version",
-            i64::try_from(number).unwrap_or(i64::MAX),
-        )
-        .map_err(failed)?;
+        tx.pragma_update(None, "user_version", i64::try_from(number).unwrap_or(i64::MAX)).map_err(failed)?;
         tx.commit().map_err(failed)?;
         tracing::info!(number, "migration applied");
     }
@@ -143,8 +124,7 @@ fn restrict(path: &Path) {
 
 pub(crate) fn connect_writer(path: &Path) -> Result<Connection, OpenError> {
     let conn = Connection::open(path).map_err(open_error)?;
-    conn.busy_timeout(Duration::from_secs(5))
-        .map_err(open_error)?;
+    conn.busy_timeout(Duration::from_secs(5)).map_err(open_error)?;
     conn.execute_batch(
         "PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL;
@@ -162,8 +142,7 @@ pub(crate) fn connect_writer(path: &Path) -> Result<Connection, OpenError> {
 pub(crate) fn connect_reader(path: &Path) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags).map_err(open_error)?;
-    conn.busy_timeout(Duration::from_secs(5))
-        .map_err(open_error)?;
+    conn.busy_timeout(Duration::from_secs(5)).map_err(open_error)?;
     conn.execute_batch(
         "PRAGMA query_only = ON;
          PRAGMA temp_store = MEMORY;

@@ -25,24 +25,12 @@ impl NewEvent {
     /// An event that `GET /events` lists and that stays.
     #[must_use]
     pub const fn recorded(kind: EventKind, workspace: Option<WorkspaceId>, payload: Value) -> Self {
-        Self {
-            kind,
-            workspace,
-            payload,
-            recorded: true,
-            stored: true,
-            activity_seq: None,
-        }
+        Self { kind, workspace, payload, recorded: true, stored: true, activity_seq: None }
     }
 
     /// An event that mirrors a stored activity row: numbered for resume, its body not stored twice.
     #[must_use]
-    pub const fn mirror(
-        kind: EventKind,
-        workspace: WorkspaceId,
-        payload: Value,
-        activity_seq: i64,
-    ) -> Self {
+    pub const fn mirror(kind: EventKind, workspace: WorkspaceId, payload: Value, activity_seq: i64) -> Self {
         Self {
             kind,
             workspace: Some(workspace),
@@ -56,14 +44,7 @@ impl NewEvent {
     /// A broadcast event with a number and a small body of its own, e.g. `TASK_UPDATED`; not listed.
     #[must_use]
     pub const fn numbered(kind: EventKind, workspace: Option<WorkspaceId>, payload: Value) -> Self {
-        Self {
-            kind,
-            workspace,
-            payload,
-            recorded: false,
-            stored: true,
-            activity_seq: None,
-        }
+        Self { kind, workspace, payload, recorded: false, stored: true, activity_seq: None }
     }
 }
 
@@ -121,11 +102,7 @@ pub(crate) fn insert(conn: &Connection, now: Timestamp, event: NewEvent) -> Resu
 /// # Errors
 /// When the table cannot be read.
 pub fn last_seq(conn: &Connection) -> Result<i64> {
-    Ok(conn.query_row(
-        "SELECT coalesce(max(seq), 0) FROM structure_events",
-        [],
-        |row| row.get(0),
-    )?)
+    Ok(conn.query_row("SELECT coalesce(max(seq), 0) FROM structure_events", [], |row| row.get(0))?)
 }
 
 /// The number of the oldest event that can still be replayed, 0 when there is none.
@@ -133,11 +110,7 @@ pub fn last_seq(conn: &Connection) -> Result<i64> {
 /// # Errors
 /// When the table cannot be read.
 pub fn first_seq(conn: &Connection) -> Result<i64> {
-    Ok(conn.query_row(
-        "SELECT coalesce(min(seq), 0) FROM structure_events",
-        [],
-        |row| row.get(0),
-    )?)
+    Ok(conn.query_row("SELECT coalesce(min(seq), 0) FROM structure_events", [], |row| row.get(0))?)
 }
 
 /// A row of the outbox; `payload` is `None` where it must be built from the activity row `activity_seq`.
@@ -179,9 +152,7 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<(Stored, String)> {
 fn collect(rows: impl Iterator<Item = rusqlite::Result<(Stored, String)>>) -> Result<Vec<Stored>> {
     rows.map(|row| {
         let (mut stored, at) = row?;
-        stored.created_at = at
-            .parse()
-            .map_err(|_| Error::Stored { what: "event time" })?;
+        stored.created_at = at.parse().map_err(|_| Error::Stored { what: "event time" })?;
         Ok(stored)
     })
     .collect()
@@ -196,10 +167,7 @@ pub fn since(conn: &Connection, since: i64, limit: usize) -> Result<Vec<Stored>>
         "SELECT seq, id, event_type, workspace_id, payload, activity_seq, created_at
          FROM structure_events WHERE seq > ?1 ORDER BY seq LIMIT ?2",
     )?;
-    collect(query.query_map(
-        params![since, i64::try_from(limit).unwrap_or(i64::MAX)],
-        stored,
-    )?)
+    collect(query.query_map(params![since, i64::try_from(limit).unwrap_or(i64::MAX)], stored)?)
 }
 
 /// The newest recorded events, of one workspace or of all, newest first (10 §14.4).
@@ -211,8 +179,5 @@ pub fn newest(conn: &Connection, workspace: Option<&str>, limit: usize) -> Resul
         "SELECT seq, id, event_type, workspace_id, payload, activity_seq, created_at FROM structure_events
          WHERE recorded = 1 AND (?1 IS NULL OR workspace_id = ?1) ORDER BY seq DESC LIMIT ?2",
     )?;
-    collect(query.query_map(
-        params![workspace, i64::try_from(limit).unwrap_or(i64::MAX)],
-        stored,
-    )?)
+    collect(query.query_map(params![workspace, i64::try_from(limit).unwrap_or(i64::MAX)], stored)?)
 }

@@ -48,14 +48,10 @@ impl Owner {
                 drop(file.read_to_string(&mut owner));
                 let owner = owner.trim();
                 let owner = if owner.is_empty() { "unknown" } else { owner };
-                return Err(OwnerError::Taken {
-                    owner: owner.to_owned(),
-                });
+                return Err(OwnerError::Taken { owner: owner.to_owned() });
             }
         }
-        file.set_len(0)
-            .and_then(|()| file.rewind())
-            .map_err(OwnerError::Io)?;
+        file.set_len(0).and_then(|()| file.rewind()).map_err(OwnerError::Io)?;
         write!(file, "{}", std::process::id()).map_err(OwnerError::Io)?;
         Ok(Self { _file: file })
     }

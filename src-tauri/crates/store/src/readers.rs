@@ -21,13 +21,8 @@ pub(crate) struct Readers {
 
 impl Readers {
     pub(crate) fn open(path: &Path, count: usize) -> std::result::Result<Self, migrate::OpenError> {
-        let free = (0..count)
-            .map(|_| migrate::connect_reader(path))
-            .collect::<std::result::Result<_, _>>()?;
-        Ok(Self {
-            free: Arc::new(Mutex::new(free)),
-            permits: Arc::new(Semaphore::new(count)),
-        })
+        let free = (0..count).map(|_| migrate::connect_reader(path)).collect::<std::result::Result<_, _>>()?;
+        Ok(Self { free: Arc::new(Mutex::new(free)), permits: Arc::new(Semaphore::new(count)) })
     }
 
     pub(crate) async fn read<T, F>(&self, query: F) -> Result<T>
@@ -35,24 +30,16 @@ impl Readers {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T> + Send + 'static,
     {
-        let permit = Arc::clone(&self.permits)
-            .acquire_owned()
-            .await
-            .map_err(|_| Error::Closed)?;
+        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| Error::Closed)?;
         let free = Arc::clone(&self.free);
         let run = move || {
-            let conn = Lent {
-                conn: free.lock().map_err(|_| Error::Panicked)?.pop(),
-                free: &free,
-            };
+            let conn = Lent { conn: free.lock().map_err(|_| Error::Panicked)?.pop(), free: &free };
             let result = query(conn.conn.as_ref().ok_or(Error::Closed)?);
             drop(conn);
             drop(permit);
             result
         };
-        tokio::task::spawn_blocking(run)
-            .await
-            .map_err(|_| Error::Panicked)?
+        tokio::task::spawn_blocking(run).await.map_err(|_| Error::Panicked)?
     }
 }
 

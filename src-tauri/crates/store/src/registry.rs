@@ -100,9 +100,8 @@ pub fn register(tx: &mut Tx<'_>, given: &Registration) -> Result<Registered> {
     }
     workspaces::transition(tx, given.id, Trigger::Register)?;
     let (id, now) = (given.id.to_string(), tx.now().to_string());
-    let before: Option<String> = tx
-        .prepare_cached("SELECT agent_card FROM workspaces WHERE id = ?1")?
-        .query_row([&id], |row| row.get(0))?;
+    let before: Option<String> =
+        tx.prepare_cached("SELECT agent_card FROM workspaces WHERE id = ?1")?.query_row([&id], |row| row.get(0))?;
     // The address of what we launched is ours to say.
     let url: Option<String> = tx
         .prepare_cached(
@@ -209,7 +208,9 @@ struct Before {
 pub fn beat(tx: &mut Tx<'_>, beat: &Beat) -> Result<Beaten> {
     let id = beat.id.to_string();
     let before: Option<Before> = tx
-        .prepare_cached("SELECT status, coalesce(current_task, '') AS task, uptime_seconds FROM workspaces WHERE id = ?1")?
+        .prepare_cached(
+            "SELECT status, coalesce(current_task, '') AS task, uptime_seconds FROM workspaces WHERE id = ?1",
+        )?
         .query_row([&id], |row| {
             Ok(Before { status: parsed(row, "status")?, task: row.get("task")?, uptime: row.get("uptime_seconds")? })
         })
@@ -269,7 +270,8 @@ fn judge(tx: &mut Tx<'_>, beat: &Beat, status: Status, side: bool) -> Result<()>
             }
         }
         Status::Degraded => {
-            let healthy = !beat.native_status && beat.error_rate < RECOVERED_BELOW && beat.runtime_state.is_empty() && !side;
+            let healthy =
+                !beat.native_status && beat.error_rate < RECOVERED_BELOW && beat.runtime_state.is_empty() && !side;
             if healthy && workspaces::transition(tx, beat.id, Trigger::Recover)?.is_some() {
                 tx.record(EventKind::WorkspaceOnline, beat.id, json!({}))?;
             }
@@ -421,7 +423,8 @@ pub fn external_stale(tx: &mut Tx<'_>, id: WorkspaceId, cutoff: Timestamp) -> Re
         .optional()?
         .unwrap_or(false);
     let moved = silent
-        && workspaces::transition_only_from(tx, id, Trigger::ExternalStale, &[Status::Online, Status::Degraded])?.is_some();
+        && workspaces::transition_only_from(tx, id, Trigger::ExternalStale, &[Status::Online, Status::Degraded])?
+            .is_some();
     if moved {
         tx.record(EventKind::WorkspaceOffline, id, json!({}))?;
     }
@@ -432,7 +435,10 @@ pub fn external_stale(tx: &mut Tx<'_>, id: WorkspaceId, cutoff: Timestamp) -> Re
 mod tests {
     use molecule_model::{Status, Trigger, WorkspaceId, wire::DeliveryMode};
 
-    use super::{Beat, Beaten, Registered, Registration, beat, external_stale, liveness_lost, peers, register, silent_externals, standing};
+    use super::{
+        Beat, Beaten, Registered, Registration, beat, external_stale, liveness_lost, peers, register, silent_externals,
+        standing,
+    };
     use crate::{
         Result, Tx, outbox,
         testing::{new_workspace, open},
@@ -565,7 +571,11 @@ mod tests {
                 })
                 .await
                 .unwrap();
-            assert_eq!((now, heard.as_slice()), (after, events.iter().map(|e| (*e).to_owned()).collect::<Vec<_>>().as_slice()), "row {n}");
+            assert_eq!(
+                (now, heard.as_slice()),
+                (after, events.iter().map(|e| (*e).to_owned()).collect::<Vec<_>>().as_slice()),
+                "row {n}"
+            );
         }
     }
 
@@ -577,16 +587,38 @@ mod tests {
             .write(move |tx| {
                 new_workspace(tx, id, "A", None)?;
                 register(tx, &registration(id))?;
-                beat(tx, &Beat { error_rate: 0.2, sample_error: "slow".into(), uptime_seconds: Some(400), monthly_spend: 12, ..sign(id) })?;
-                let aside = Beat { uptime_seconds: Some(0), current_task: "reading".into(), active_tasks: 1, ..sign(id) };
+                beat(
+                    tx,
+                    &Beat {
+                        error_rate: 0.2,
+                        sample_error: "slow".into(),
+                        uptime_seconds: Some(400),
+                        monthly_spend: 12,
+                        ..sign(id)
+                    },
+                )?;
+                let aside =
+                    Beat { uptime_seconds: Some(0), current_task: "reading".into(), active_tasks: 1, ..sign(id) };
                 assert_eq!(beat(tx, &aside)?, Beaten::Alive { side: true, uptime_seconds: 400 });
                 let row = workspaces::get(tx, id)?.unwrap();
-                assert_eq!((row.uptime_seconds, row.active_tasks, row.current_task.as_deref()), (400, 1, Some("reading")));
-                assert_eq!((row.last_error_rate, row.last_sample_error.as_deref(), row.monthly_spend), (0.2, Some("slow"), 12));
+                assert_eq!(
+                    (row.uptime_seconds, row.active_tasks, row.current_task.as_deref()),
+                    (400, 1, Some("reading"))
+                );
+                assert_eq!(
+                    (row.last_error_rate, row.last_sample_error.as_deref(), row.monthly_spend),
+                    (0.2, Some("slow"), 12)
+                );
                 // An absent uptime keeps the stored one, and the beat is otherwise full.
-                assert_eq!(beat(tx, &Beat { uptime_seconds: None, ..sign(id) })?, Beaten::Alive { side: false, uptime_seconds: 400 });
+                assert_eq!(
+                    beat(tx, &Beat { uptime_seconds: None, ..sign(id) })?,
+                    Beaten::Alive { side: false, uptime_seconds: 400 }
+                );
                 let row = workspaces::get(tx, id)?.unwrap();
-                assert_eq!((row.last_error_rate, row.last_sample_error.as_deref(), row.current_task.as_deref()), (0.0, Some(""), Some("")));
+                assert_eq!(
+                    (row.last_error_rate, row.last_sample_error.as_deref(), row.current_task.as_deref()),
+                    (0.0, Some(""), Some(""))
+                );
                 assert_eq!(kinds(tx)?.iter().filter(|kind| *kind == "TASK_UPDATED").count(), 2);
                 Ok(())
             })
@@ -618,11 +650,21 @@ mod tests {
         store
             .write(move |tx| {
                 let [root, other, me, sibling, child, grandchild, nephew] = ids[..] else { unreachable!() };
-                let tree = [(root, None), (other, None), (me, Some(root)), (sibling, Some(root)), (child, Some(me)), (grandchild, Some(child)), (nephew, Some(sibling))];
+                let tree = [
+                    (root, None),
+                    (other, None),
+                    (me, Some(root)),
+                    (sibling, Some(root)),
+                    (child, Some(me)),
+                    (grandchild, Some(child)),
+                    (nephew, Some(sibling)),
+                ];
                 for (id, parent) in tree {
                     new_workspace(tx, id, "A", parent)?;
                 }
-                let seen = |tx: &Tx<'_>, id| Ok::<_, crate::Error>(peers(tx, id)?.unwrap().into_iter().map(|p| p.id).collect::<Vec<_>>());
+                let seen = |tx: &Tx<'_>, id| {
+                    Ok::<_, crate::Error>(peers(tx, id)?.unwrap().into_iter().map(|p| p.id).collect::<Vec<_>>())
+                };
                 assert_eq!(seen(tx, me)?, [sibling, child, root]);
                 assert_eq!(seen(tx, root)?, [other, me, sibling]);
                 assert_eq!(seen(tx, grandchild)?, [child]);
@@ -644,7 +686,11 @@ mod tests {
                 new_workspace(tx, ours, "A", None)?;
                 assert!(!liveness_lost(tx, ours)?, "a launch under way has its own deadline");
                 register(tx, &registration(ours))?;
-                let stranger = Registration { may_create: true, token: NewToken { hash: [8; 32], ..registration(theirs).token }, ..registration(theirs) };
+                let stranger = Registration {
+                    may_create: true,
+                    token: NewToken { hash: [8; 32], ..registration(theirs).token },
+                    ..registration(theirs)
+                };
                 register(tx, &stranger)?;
                 let later = tx.now().plus_seconds(90);
                 assert_eq!(silent_externals(tx, later)?, [theirs]);

@@ -41,9 +41,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<SecretRow> {
 }
 
 fn scope(workspace: Option<WorkspaceId>) -> (&'static str, String) {
-    workspace.map_or(("global", String::new()), |id| {
-        ("workspace", id.to_string())
-    })
+    workspace.map_or(("global", String::new()), |id| ("workspace", id.to_string()))
 }
 
 /// The secrets of one scope, by name.
@@ -52,9 +50,7 @@ fn scope(workspace: Option<WorkspaceId>) -> (&'static str, String) {
 /// When the table cannot be read.
 pub fn list(conn: &Connection, workspace: Option<WorkspaceId>) -> Result<Vec<SecretRow>> {
     let (scope, id) = scope(workspace);
-    let mut query = conn.prepare_cached(
-        "SELECT * FROM secrets WHERE scope = ?1 AND workspace_id = ?2 ORDER BY key",
-    )?;
+    let mut query = conn.prepare_cached("SELECT * FROM secrets WHERE scope = ?1 AND workspace_id = ?2 ORDER BY key")?;
     let rows = query.query_map([scope, &id], from_row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
@@ -76,15 +72,9 @@ pub fn all(conn: &Connection) -> Result<Vec<SecretRow>> {
 ///
 /// # Errors
 /// When the table cannot be read.
-pub fn get(
-    conn: &Connection,
-    workspace: Option<WorkspaceId>,
-    key: &str,
-) -> Result<Option<SecretRow>> {
+pub fn get(conn: &Connection, workspace: Option<WorkspaceId>, key: &str) -> Result<Option<SecretRow>> {
     let (scope, id) = scope(workspace);
-    let mut query = conn.prepare_cached(
-        "SELECT * FROM secrets WHERE scope = ?1 AND workspace_id = ?2 AND key = ?3",
-    )?;
+    let mut query = conn.prepare_cached("SELECT * FROM secrets WHERE scope = ?1 AND workspace_id = ?2 AND key = ?3")?;
     Ok(query.query_row([scope, &id, key], from_row).optional()?)
 }
 
@@ -129,9 +119,8 @@ pub fn delete(tx: &mut Tx<'_>, workspace: Option<WorkspaceId>, key: &str) -> Res
 /// # Errors
 /// When the table cannot be read.
 pub fn configured_global(conn: &Connection) -> Result<Vec<String>> {
-    let mut query = conn.prepare_cached(
-        "SELECT key FROM secrets WHERE scope = 'global' AND length > 0 ORDER BY key LIMIT 10000",
-    )?;
+    let mut query =
+        conn.prepare_cached("SELECT key FROM secrets WHERE scope = 'global' AND length > 0 ORDER BY key LIMIT 10000")?;
     let rows = query.query_map([], |row| row.get(0))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

@@ -29,7 +29,12 @@ pub(crate) fn open_at(folder: &std::path::Path) -> Store {
 }
 
 /// A row in `provisioning`.
-pub(crate) fn new_workspace(tx: &mut Tx<'_>, id: WorkspaceId, name: &str, parent_id: Option<WorkspaceId>) -> Result<()> {
+pub(crate) fn new_workspace(
+    tx: &mut Tx<'_>,
+    id: WorkspaceId,
+    name: &str,
+    parent_id: Option<WorkspaceId>,
+) -> Result<()> {
     workspaces::insert(
         tx,
         &NewWorkspace {

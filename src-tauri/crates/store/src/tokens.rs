@@ -77,16 +77,9 @@ pub fn lookup(conn: &Connection, hash: &Hash, now: Timestamp) -> Result<Option<F
                 "bearer" | "url" => Holder::Workspace(parsed(row, "owner")?),
                 "canvas" => Holder::Canvas,
                 "org-admin_url" => Holder::Admin,
-                _ => Holder::Org {
-                    prefix: row.get("prefix")?,
-                    org_id: row.get("org_id")?,
-                },
+                _ => Holder::Org { prefix: row.get("prefix")?, org_id: row.get("org_id")? },
             };
-            Ok(Found {
-                token_id: row.get("id")?,
-                holder,
-                url: kind.ends_with("url"),
-            })
+            Ok(Found { token_id: row.get("id")?, holder, url: kind.ends_with("url") })
         })
         .optional()?;
     Ok(found)
@@ -99,14 +92,11 @@ pub fn lookup(conn: &Connection, hash: &Hash, now: Timestamp) -> Result<Option<F
 pub fn touch(tx: &mut Tx<'_>, found: &Found) -> Result<()> {
     let sql = match found.holder {
         Holder::Workspace(_) => "UPDATE workspace_auth_tokens SET last_used_at = ?2 WHERE id = ?1",
-        Holder::Org { .. } | Holder::Admin => {
-            "UPDATE org_api_tokens SET last_used_at = ?2 WHERE id = ?1"
-        }
+        Holder::Org { .. } | Holder::Admin => "UPDATE org_api_tokens SET last_used_at = ?2 WHERE id = ?1",
         Holder::Canvas => "UPDATE canvas_sessions SET last_used_at = ?2 WHERE id = ?1",
     };
     let now = tx.now().to_string();
-    tx.prepare_cached(sql)?
-        .execute(params![found.token_id, now])?;
+    tx.prepare_cached(sql)?.execute(params![found.token_id, now])?;
     Ok(())
 }
 
@@ -148,7 +138,9 @@ pub fn issue(tx: &mut Tx<'_>, workspace: WorkspaceId, token: &NewToken) -> Resul
 pub fn revoke_all(tx: &mut Tx<'_>, workspace: WorkspaceId) -> Result<usize> {
     let now = tx.now().to_string();
     Ok(tx
-        .prepare_cached("UPDATE workspace_auth_tokens SET revoked_at = ?2 WHERE workspace_id = ?1 AND revoked_at IS NULL")?
+        .prepare_cached(
+            "UPDATE workspace_auth_tokens SET revoked_at = ?2 WHERE workspace_id = ?1 AND revoked_at IS NULL",
+        )?
         .execute(params![workspace.to_string(), now])?)
 }
 
@@ -171,12 +163,7 @@ pub struct Listed {
 ///
 /// # Errors
 /// When the table cannot be read.
-pub fn list(
-    conn: &Connection,
-    workspace: WorkspaceId,
-    limit: i64,
-    offset: i64,
-) -> Result<Vec<Listed>> {
+pub fn list(conn: &Connection, workspace: WorkspaceId, limit: i64, offset: i64) -> Result<Vec<Listed>> {
     let mut query = conn.prepare_cached(
         "SELECT id, prefix, kind, created_at, last_used_at FROM workspace_auth_tokens
          WHERE workspace_id = ?1 AND revoked_at IS NULL ORDER BY created_at DESC, rowid DESC LIMIT ?2 OFFSET ?3",
@@ -292,9 +279,7 @@ pub fn list_org(conn: &Connection) -> Result<Vec<ListedOrg>> {
 pub fn revoke_org(tx: &mut Tx<'_>, token_id: &str) -> Result<bool> {
     let now = tx.now().to_string();
     let changed = tx
-        .prepare_cached(
-            "UPDATE org_api_tokens SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL",
-        )?
+        .prepare_cached("UPDATE org_api_tokens SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL")?
         .execute(params![token_id, now])?;
     Ok(changed == 1)
 }
@@ -350,9 +335,7 @@ pub fn sessions(conn: &Connection, now: Timestamp) -> Result<Vec<Session>> {
 pub fn close_session(tx: &mut Tx<'_>, id: &str) -> Result<bool> {
     let now = tx.now().to_string();
     let changed = tx
-        .prepare_cached(
-            "UPDATE canvas_sessions SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL",
-        )?
+        .prepare_cached("UPDATE canvas_sessions SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL")?
         .execute(params![id, now])?;
     Ok(changed == 1)
 }

@@ -21,15 +21,7 @@ pub struct Viewport {
 /// When the table cannot be read.
 pub fn get(conn: &Connection) -> Result<Option<Viewport>> {
     let mut query = conn.prepare_cached("SELECT x, y, zoom FROM canvas_viewport WHERE id = 1")?;
-    Ok(query
-        .query_row([], |row| {
-            Ok(Viewport {
-                x: row.get(0)?,
-                y: row.get(1)?,
-                zoom: row.get(2)?,
-            })
-        })
-        .optional()?)
+    Ok(query.query_row([], |row| Ok(Viewport { x: row.get(0)?, y: row.get(1)?, zoom: row.get(2)? })).optional()?)
 }
 
 /// Saves.

@@ -121,13 +121,9 @@ pub(crate) fn parsed<T: std::str::FromStr>(row: &Row<'_>, column: &str) -> rusql
 }
 
 /// As [`parsed`], for a column that may be NULL.
-pub(crate) fn parsed_opt<T: std::str::FromStr>(
-    row: &Row<'_>,
-    column: &str,
-) -> rusqlite::Result<Option<T>> {
+pub(crate) fn parsed_opt<T: std::str::FromStr>(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<T>> {
     let text: Option<String> = row.get(column)?;
-    text.map(|text| text.parse().map_err(|_| invalid(column)))
-        .transpose()
+    text.map(|text| text.parse().map_err(|_| invalid(column))).transpose()
 }
 
 fn invalid(column: &str) -> rusqlite::Error {
@@ -194,10 +190,7 @@ pub fn get(conn: &Connection, id: WorkspaceId) -> Result<Option<Workspace>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM workspaces w LEFT JOIN canvas_layouts l ON l.workspace_id = w.id WHERE w.id = ?1"
     );
-    Ok(conn
-        .prepare_cached(&sql)?
-        .query_row([id.to_string()], from_row)
-        .optional()?)
+    Ok(conn.prepare_cached(&sql)?.query_row([id.to_string()], from_row).optional()?)
 }
 
 /// Every row that is not removed, oldest first (20 §1.3). A row that cannot be decoded is skipped and logged.
@@ -259,9 +252,7 @@ pub fn descendants(conn: &Connection, id: WorkspaceId) -> Result<Vec<WorkspaceId
 pub fn lineage(conn: &Connection, id: WorkspaceId) -> Result<Option<Lineage>> {
     let mut query = conn.prepare_cached("SELECT parent_id FROM workspaces WHERE id = ?1")?;
     let mut parent = |of: WorkspaceId| -> Result<Option<Option<WorkspaceId>>> {
-        Ok(query
-            .query_row([of.to_string()], |row| parsed_opt(row, "parent_id"))
-            .optional()?)
+        Ok(query.query_row([of.to_string()], |row| parsed_opt(row, "parent_id")).optional()?)
     };
     let Some(mut next) = parent(id)? else {
         return Ok(None);
@@ -350,11 +341,7 @@ pub struct Transition {
 ///
 /// # Errors
 /// When the row cannot be written; a failing status write is never swallowed (S103).
-pub fn transition(
-    tx: &mut Tx<'_>,
-    id: WorkspaceId,
-    trigger: Trigger,
-) -> Result<Option<Transition>> {
+pub fn transition(tx: &mut Tx<'_>, id: WorkspaceId, trigger: Trigger) -> Result<Option<Transition>> {
     let (from, to) = trigger.edges();
     transition_from(tx, id, from, to)
 }
@@ -370,20 +357,11 @@ pub fn transition_only_from(
     only: &[Status],
 ) -> Result<Option<Transition>> {
     let (from, to) = trigger.edges();
-    let from: Vec<Status> = from
-        .iter()
-        .copied()
-        .filter(|status| only.contains(status))
-        .collect();
+    let from: Vec<Status> = from.iter().copied().filter(|status| only.contains(status)).collect();
     transition_from(tx, id, &from, to)
 }
 
-fn transition_from(
-    tx: &mut Tx<'_>,
-    id: WorkspaceId,
-    from: &[Status],
-    to: Status,
-) -> Result<Option<Transition>> {
+fn transition_from(tx: &mut Tx<'_>, id: WorkspaceId, from: &[Status], to: Status) -> Result<Option<Transition>> {
     let id = id.to_string();
     let before: Option<String> = tx
         .prepare_cached("SELECT status FROM workspaces WHERE id = ?1")?
@@ -392,17 +370,13 @@ fn transition_from(
     let Some(before) = before else {
         return Ok(None);
     };
-    let before: Status = before
-        .parse()
-        .map_err(|_| Error::Stored { what: "status" })?;
+    let before: Status = before.parse().map_err(|_| Error::Stored { what: "status" })?;
     if !from.contains(&before) {
         return Ok(None);
     }
     let now = tx.now().to_string();
     let changed = tx
-        .prepare_cached(
-            "UPDATE workspaces SET status = ?2, updated_at = ?3 WHERE id = ?1 AND status = ?4",
-        )?
+        .prepare_cached("UPDATE workspaces SET status = ?2, updated_at = ?3 WHERE id = ?1 AND status = ?4")?
         .execute(params![id, to.as_str(), now, before.as_str()])?;
     Ok((changed == 1).then_some(Transition { from: before, to }))
 }
@@ -412,9 +386,5 @@ fn transition_from(
 /// # Errors
 /// When the table cannot be read.
 pub fn count(conn: &Connection) -> Result<i64> {
-    Ok(conn.query_row(
-        "SELECT count(*) FROM workspaces WHERE status <> 'removed'",
-        [],
-        |row| row.get(0),
-    )?)
+    Ok(conn.query_row("SELECT count(*) FROM workspaces WHERE status <> 'removed'", [], |row| row.get(0))?)
 }

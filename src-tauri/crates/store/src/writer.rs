@@ -63,12 +63,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// As [`Self::emit`].
-    pub fn record(
-        &mut self,
-        kind: EventKind,
-        workspace: WorkspaceId,
-        payload: serde_json::Value,
-    ) -> Result<i64> {
+    pub fn record(&mut self, kind: EventKind, workspace: WorkspaceId, payload: serde_json::Value) -> Result<i64> {
         self.emit(NewEvent::recorded(kind, Some(workspace), payload))
     }
 }
@@ -121,29 +116,14 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn start(
-        path: &Path,
-        now: Now,
-        publish: Publish,
-    ) -> std::result::Result<Self, migrate::OpenError> {
+    pub(crate) fn start(path: &Path, now: Now, publish: Publish) -> std::result::Result<Self, migrate::OpenError> {
         let conn = migrate::connect_writer(path)?;
         let (queue, jobs) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || {
-                Loop {
-                    conn,
-                    now,
-                    publish,
-                    jobs,
-                }
-                .run()
-            })
+            .spawn(move || Loop { conn, now, publish, jobs }.run())
             .map_err(migrate::OpenError::Thread)?;
-        Ok(Self {
-            queue,
-            thread: Arc::new(Mutex::new(Some(thread))),
-        })
+        Ok(Self { queue, thread: Arc::new(Mutex::new(Some(thread))) })
     }
 
     pub(crate) async fn write<T, F>(&self, job: F) -> Result<T>
@@ -152,15 +132,8 @@ impl Writer {
         F: FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let job = Box::new(Typed {
-            job,
-            outcome: None,
-            reply,
-        });
-        self.queue
-            .send(Message::Job(job))
-            .await
-            .map_err(|_| Error::Closed)?;
+        let job = Box::new(Typed { job, outcome: None, reply });
+        self.queue.send(Message::Job(job)).await.map_err(|_| Error::Closed)?;
         answer.await.map_err(|_| Error::Closed)?
     }
 
@@ -208,10 +181,7 @@ impl Loop {
             }
             if let Some(reply) = closing {
                 self.jobs.close();
-                if let Err(error) = self
-                    .conn
-                    .execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);")
-                {
+                if let Err(error) = self.conn.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);") {
                     tracing::warn!(%error, "the last checkpoint failed");
                 }
                 let _ = reply.send(());
@@ -243,11 +213,7 @@ impl Loop {
             }
             return true;
         }
-        let mut tx = Tx {
-            conn: &self.conn,
-            now: (self.now)(),
-            events: Vec::new(),
-        };
+        let mut tx = Tx { conn: &self.conn, now: (self.now)(), events: Vec::new() };
         // Not `all()` on an iterator adaptor that stops early by accident: stopping early is the point here.
         let good = batch.iter_mut().all(|job| job.run(&mut tx));
         let events = std::mem::take(&mut tx.events);
@@ -295,9 +261,7 @@ impl Loop {
 fn commit_error(error: &rusqlite::Error) -> Error {
     match error {
         rusqlite::Error::SqliteFailure(e, _) if e.code == ErrorCode::DiskFull => Error::Full,
-        rusqlite::Error::SqliteFailure(e, text) => {
-            Error::Sqlite(rusqlite::Error::SqliteFailure(*e, text.clone()))
-        }
+        rusqlite::Error::SqliteFailure(e, text) => Error::Sqlite(rusqlite::Error::SqliteFailure(*e, text.clone())),
         _ => Error::Closed,
     }
 }

@@ -12,14 +12,10 @@ pub enum LostReason {
     #[error("the keychain is locked; unlock it and try again, or enter the value again")]
     Locked,
     /// The keychain did not answer in time; often it shows a prompt that nobody has answered.
-    #[error(
-        "the keychain does not answer; look for a prompt of your system, or enter the value again"
-    )]
+    #[error("the keychain does not answer; look for a prompt of your system, or enter the value again")]
     Unanswered,
     /// There is no keychain here that could hold it.
-    #[error(
-        "the keychain that holds the value is not available; start it, or enter the value again"
-    )]
+    #[error("the keychain that holds the value is not available; start it, or enter the value again")]
     Unavailable,
     /// The store answers, but has no such entry.
     #[error("the value is no longer where it was stored; enter it again")]
@@ -59,9 +55,7 @@ pub enum VaultError {
     #[error("another Molecule is using the secrets of this data folder; stop it first")]
     InUse,
     /// The data directory could not be read or written.
-    #[error(
-        "the secrets file could not be read or written; check the data folder and its free space"
-    )]
+    #[error("the secrets file could not be read or written; check the data folder and its free space")]
     Io(io::ErrorKind),
     /// The system gave no random bytes or a cipher refused; nothing was stored.
     #[error("the system could not make a key")]

@@ -7,8 +7,7 @@
 use std::{sync::Arc, time::Instant};
 
 use crate::{
-    KeychainError, LostReason, Marker, Scope, Secret, StoreKind, Stored, Vault, VaultError,
-    VaultStatus, check_value,
+    KeychainError, LostReason, Marker, Scope, Secret, StoreKind, Stored, Vault, VaultError, VaultStatus, check_value,
     keychain::worker::{Patience, Worker, elapsed_ms},
     probe,
     sealed::{self, format::Held},
@@ -25,12 +24,7 @@ impl Vault {
     ///
     /// # Errors
     /// Neither store took the value.
-    pub async fn put(
-        &self,
-        scope: &Scope,
-        key: &str,
-        value: &Secret,
-    ) -> Result<Stored, VaultError> {
+    pub async fn put(&self, scope: &Scope, key: &str, value: &Secret) -> Result<Stored, VaultError> {
         let began = Instant::now();
         let account = scope.account(key);
         let check = self.check_value(scope, key, value)?;
@@ -42,39 +36,24 @@ impl Vault {
             }
         };
         done("put", scope, store, began);
-        Ok(Stored {
-            store,
-            length: value.len(),
-            check,
-        })
+        Ok(Stored { store, length: value.len(), check })
     }
 
     /// The value that `marker` speaks of.
     ///
     /// # Errors
     /// [`VaultError::Lost`] when it cannot be had, or when what lies there is another value.
-    pub async fn get(
-        &self,
-        scope: &Scope,
-        key: &str,
-        marker: &Marker,
-    ) -> Result<Secret, VaultError> {
+    pub async fn get(&self, scope: &Scope, key: &str, marker: &Marker) -> Result<Secret, VaultError> {
         let began = Instant::now();
         let inner = &self.inner;
         let account = scope.account(key);
-        let right = |value: &Secret| {
-            value.len() == marker.length && inner.book.holds(&account, value, &marker.check)
-        };
+        let right = |value: &Secret| value.len() == marker.length && inner.book.holds(&account, value, &marker.check);
         let sealed = inner.book.get(&sealed::person(&account));
         if let Some(value) = sealed.as_ref().filter(|value| right(value)) {
             done("get", scope, StoreKind::Sealed, began);
             return Ok(value.clone());
         }
-        let wrong = if sealed.is_some() {
-            LostReason::Changed
-        } else {
-            LostReason::Missing
-        };
+        let wrong = if sealed.is_some() { LostReason::Changed } else { LostReason::Missing };
         let Some(worker) = inner.usable() else {
             let condition = inner.condition();
             let elsewhere = marker.store == StoreKind::Sealed && !condition.needs_keychain();
@@ -89,12 +68,7 @@ impl Vault {
         };
         let entry = account.clone();
         let answer = worker
-            .call(
-                "get",
-                inner.call_timeout,
-                Patience::RefuseWhileHung,
-                move |keychain, _| keychain.get(&entry),
-            )
+            .call("get", inner.call_timeout, Patience::RefuseWhileHung, move |keychain, _| keychain.get(&entry))
             .await;
         let reason = match answer {
             Ok(Some(value)) if right(&value) => {
@@ -116,12 +90,7 @@ impl Vault {
     ///
     /// # Errors
     /// The sealed file could not be written.
-    pub async fn delete(
-        &self,
-        scope: &Scope,
-        key: &str,
-        store: StoreKind,
-    ) -> Result<(), VaultError> {
+    pub async fn delete(&self, scope: &Scope, key: &str, store: StoreKind) -> Result<(), VaultError> {
         let began = Instant::now();
         let inner = &self.inner;
         let account = scope.account(key);
@@ -130,12 +99,9 @@ impl Vault {
             Some(worker) => {
                 let entry = account.clone();
                 let answer = worker
-                    .call(
-                        "delete",
-                        inner.call_timeout,
-                        Patience::RefuseWhileHung,
-                        move |keychain, _| keychain.delete(&entry),
-                    )
+                    .call("delete", inner.call_timeout, Patience::RefuseWhileHung, move |keychain, _| {
+                        keychain.delete(&entry)
+                    })
                     .await;
                 answer.inspect_err(|error| inner.note(*error)).is_ok()
             }
@@ -156,12 +122,7 @@ impl Vault {
     ///
     /// # Errors
     /// [`VaultError::Crypto`], which no working system gives.
-    pub fn check_value(
-        &self,
-        scope: &Scope,
-        key: &str,
-        value: &Secret,
-    ) -> Result<String, VaultError> {
+    pub fn check_value(&self, scope: &Scope, key: &str, value: &Secret) -> Result<String, VaultError> {
         check_value(&self.inner.book.check_key()?, &scope.account(key), value)
     }
 
@@ -186,9 +147,7 @@ impl Vault {
         let turn = inner.asking.lock().await;
         let offer = Some(inner.book.key());
         match probe::key(worker, inner.account.clone(), offer, inner.retry_timeout).await {
-            Err(error) => {
-                inner.judge(|health| health.link = Link::after(error).unwrap_or(Link::Absent))
-            }
+            Err(error) => inner.judge(|health| health.link = Link::after(error).unwrap_or(Link::Absent)),
             Ok(key) => {
                 let took = match inner.book.rekey(key, Held::Keychain) {
                     Ok(()) => self.take_back().await,
@@ -208,29 +167,20 @@ impl Vault {
     /// Whether the keychain took the value.
     async fn put_keychain(&self, account: &str, value: &Secret) -> Result<bool, VaultError> {
         let inner = &self.inner;
-        let Some(worker) = inner
-            .usable()
-            .filter(|worker| value.len() <= worker.max_value_bytes())
-        else {
+        let Some(worker) = inner.usable().filter(|worker| value.len() <= worker.max_value_bytes()) else {
             return Ok(false);
         };
         let name = sealed::person(account);
-        let before = inner
-            .book
-            .has(&name)
-            .then(|| inner.book.put(name.clone(), value.clone()));
+        let before = inner.book.has(&name).then(|| inner.book.put(name.clone(), value.clone()));
         let spared = inner.book.remove(&sealed::doomed(account));
         if before.is_some() || spared {
             inner.book.flush().await?;
         }
         let (entry, secret) = (account.to_owned(), value.clone());
         let answer = worker
-            .call(
-                "put",
-                inner.call_timeout,
-                Patience::RefuseWhileHung,
-                move |keychain, _| keychain.set(&entry, &secret),
-            )
+            .call("put", inner.call_timeout, Patience::RefuseWhileHung, move |keychain, _| {
+                keychain.set(&entry, &secret)
+            })
             .await;
         if let Err(error) = answer {
             inner.note(error);
@@ -245,10 +195,7 @@ impl Vault {
     async fn put_sealed(&self, account: &str, value: &Secret) -> Result<(), VaultError> {
         let inner = &self.inner;
         inner.book.put(sealed::person(account), value.clone());
-        let too_long = inner
-            .worker
-            .as_ref()
-            .is_some_and(|worker| value.len() > worker.max_value_bytes());
+        let too_long = inner.worker.as_ref().is_some_and(|worker| value.len() > worker.max_value_bytes());
         if too_long {
             // It stays here; an older, shorter value must not stay there.
             inner.book.put(sealed::doomed(account), Secret::from(""));
@@ -288,11 +235,5 @@ fn lost(error: KeychainError) -> LostReason {
 
 fn done(call: &'static str, scope: &Scope, store: StoreKind, began: Instant) {
     let elapsed_ms = elapsed_ms(began);
-    tracing::debug!(
-        call,
-        scope = scope.kind(),
-        store = store.as_str(),
-        elapsed_ms,
-        "secret"
-    );
+    tracing::debug!(call, scope = scope.kind(), store = store.as_str(), elapsed_ms, "secret");
 }

@@ -25,11 +25,7 @@ pub(crate) async fn key(
     offer: Option<MasterKey>,
     limit: Duration,
 ) -> Result<MasterKey, KeychainError> {
-    worker
-        .call("probe", limit, Patience::Queue, move |keychain, ticket| {
-            ask(keychain, ticket, &account, offer)
-        })
-        .await
+    worker.call("probe", limit, Patience::Queue, move |keychain, ticket| ask(keychain, ticket, &account, offer)).await
 }
 
 fn ask(
@@ -51,7 +47,5 @@ fn ask(
     }
     keychain.set(account, &key.to_text())?;
     let stored = keychain.get(account)?.as_ref().and_then(MasterKey::parse);
-    stored
-        .filter(|stored| *stored == key)
-        .ok_or(KeychainError::Refused)
+    stored.filter(|stored| *stored == key).ok_or(KeychainError::Refused)
 }

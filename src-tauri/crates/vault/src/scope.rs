@@ -96,14 +96,8 @@ mod tests {
     #[test]
     fn accounts_are_those_of_the_architecture() {
         let id = WorkspaceId::parse_strict("0b0e2f9c-7c1d-4a53-9f0e-2f1f6f0f9a11").unwrap();
-        assert_eq!(
-            Scope::Global.account("OPENAI_API_KEY"),
-            "global/OPENAI_API_KEY"
-        );
-        assert_eq!(
-            Scope::Workspace(id).account("A/B"),
-            "0b0e2f9c-7c1d-4a53-9f0e-2f1f6f0f9a11/A/B"
-        );
+        assert_eq!(Scope::Global.account("OPENAI_API_KEY"), "global/OPENAI_API_KEY");
+        assert_eq!(Scope::Workspace(id).account("A/B"), "0b0e2f9c-7c1d-4a53-9f0e-2f1f6f0f9a11/A/B");
     }
 
     #[test]

@@ -51,10 +51,7 @@ impl From<&str> for Secret {
 impl PartialEq for Secret {
     /// Takes as long for a near miss as for a far one; only the lengths are told apart early.
     fn eq(&self, other: &Self) -> bool {
-        self.expose()
-            .as_bytes()
-            .ct_eq(other.expose().as_bytes())
-            .into()
+        self.expose().as_bytes().ct_eq(other.expose().as_bytes()).into()
     }
 }
 

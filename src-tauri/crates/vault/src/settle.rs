@@ -18,21 +18,9 @@ impl Vault {
         // Deletions first: a value that was stored after one must not fall to it.
         let (deleted, moved) = (self.delete_doomed().await, self.move_values().await);
         if deleted + moved > 0 {
-            let outcome = self
-                .inner
-                .book
-                .flush()
-                .await
-                .map_or_else(|error| error.code(), |()| "ok");
+            let outcome = self.inner.book.flush().await.map_or_else(|error| error.code(), |()| "ok");
             let elapsed_ms = elapsed_ms(began);
-            tracing::info!(
-                store = "keychain",
-                moved,
-                deleted,
-                outcome,
-                elapsed_ms,
-                "secrets settled"
-            );
+            tracing::info!(store = "keychain", moved, deleted, outcome, elapsed_ms, "secrets settled");
         }
         moved
     }
@@ -46,18 +34,13 @@ impl Vault {
             // The book is asked on the keychain's thread: a put that spares the entry comes either
             // before that question or, in the queue, after the deletion.
             let answer = worker
-                .call(
-                    "settle",
-                    inner.call_timeout,
-                    Patience::RefuseWhileHung,
-                    move |keychain, _| {
-                        let Some((_, version)) = book.get_version(&sealed::doomed(&account)) else {
-                            return Ok(false);
-                        };
-                        keychain.delete(&account)?;
-                        Ok(book.remove_version(&sealed::doomed(&account), version))
-                    },
-                )
+                .call("settle", inner.call_timeout, Patience::RefuseWhileHung, move |keychain, _| {
+                    let Some((_, version)) = book.get_version(&sealed::doomed(&account)) else {
+                        return Ok(false);
+                    };
+                    keychain.delete(&account)?;
+                    Ok(book.remove_version(&sealed::doomed(&account), version))
+                })
                 .await;
             deleted += usize::from(self.heed(answer));
         }
@@ -72,21 +55,14 @@ impl Vault {
             let (book, account) = (inner.book.clone(), name[PERSON.len()..].to_owned());
             let room = worker.max_value_bytes();
             let answer = worker
-                .call(
-                    "settle",
-                    inner.call_timeout,
-                    Patience::RefuseWhileHung,
-                    move |keychain, _| {
-                        let waiting = book
-                            .get_version(&name)
-                            .filter(|(value, _)| value.len() <= room);
-                        let Some((value, version)) = waiting else {
-                            return Ok(false);
-                        };
-                        keychain.set(&account, &value)?;
-                        Ok(book.remove_version(&name, version))
-                    },
-                )
+                .call("settle", inner.call_timeout, Patience::RefuseWhileHung, move |keychain, _| {
+                    let waiting = book.get_version(&name).filter(|(value, _)| value.len() <= room);
+                    let Some((value, version)) = waiting else {
+                        return Ok(false);
+                    };
+                    keychain.set(&account, &value)?;
+                    Ok(book.remove_version(&name, version))
+                })
                 .await;
             moved += usize::from(self.heed(answer));
         }

@@ -78,10 +78,8 @@ const SILENT: &str = "The keychain does not answer; your system may be showing a
      again; until then secrets go to an encrypted file in the data folder.";
 const GONE: &str = "The keychain that holds your secrets is not available. Start it and try again, or enter \
      the listed secrets again; they then go to an encrypted file in the data folder.";
-const ABSENT: &str =
-    "This computer offers no keychain; secrets are kept in an encrypted file in the data folder.";
-const OFF: &str =
-    "The keychain is switched off; secrets are kept in an encrypted file in the data folder.";
+const ABSENT: &str = "This computer offers no keychain; secrets are kept in an encrypted file in the data folder.";
+const OFF: &str = "The keychain is switched off; secrets are kept in an encrypted file in the data folder.";
 
 impl Condition {
     /// What was stored before may lie behind a keychain that is out of reach.
@@ -90,11 +88,7 @@ impl Condition {
     }
 
     pub fn status(self) -> VaultStatus {
-        let store = if self.link == Link::Up {
-            StoreKind::Keychain
-        } else {
-            StoreKind::Sealed
-        };
+        let store = if self.link == Link::Up { StoreKind::Keychain } else { StoreKind::Sealed };
         let lost = match (self.set_aside, self.damaged) {
             (Some(Aside::KeychainHeld), _) => Some(REPLACED),
             (Some(Aside::FileHeld), _) => Some(KEY_GONE),
@@ -104,18 +98,12 @@ impl Condition {
         let (state, reason) = match (self.link, lost) {
             (Link::Locked, _) => (VaultState::Locked, Some(LOCKED)),
             (Link::Silent, _) => (VaultState::Locked, Some(SILENT)),
-            (Link::Absent | Link::Off, _) if self.needs_keychain() => {
-                (VaultState::Unavailable, Some(GONE))
-            }
+            (Link::Absent | Link::Off, _) if self.needs_keychain() => (VaultState::Unavailable, Some(GONE)),
             (_, Some(lost)) => (VaultState::Replaced, Some(lost)),
             (Link::Up, None) => (VaultState::Ready, None),
             (Link::Absent, None) => (VaultState::Ready, Some(ABSENT)),
             (Link::Off, None) => (VaultState::Ready, Some(OFF)),
         };
-        VaultStatus {
-            store,
-            state,
-            reason,
-        }
+        VaultStatus { store, state, reason }
     }
 }

@@ -77,9 +77,7 @@ impl Vault {
             KeychainChoice::Custom(keychain) => (Some(keychain.clone()), Link::Absent),
             KeychainChoice::Off => (None, Link::Off),
         };
-        let worker = keychain
-            .and_then(|keychain| Worker::start(keychain).ok())
-            .map(Arc::new);
+        let worker = keychain.and_then(|keychain| Worker::start(keychain).ok()).map(Arc::new);
         let account = probe::account(&options.installation_id);
 
         let reading = options.clone();
@@ -91,14 +89,9 @@ impl Vault {
         .await?;
 
         let answer = match &worker {
-            Some(worker) => probe::key(
-                worker,
-                account.clone(),
-                local.key.clone(),
-                options.probe_timeout,
-            )
-            .await
-            .map_err(|error| Link::after(error).unwrap_or(Link::Absent)),
+            Some(worker) => probe::key(worker, account.clone(), local.key.clone(), options.probe_timeout)
+                .await
+                .map_err(|error| Link::after(error).unwrap_or(Link::Absent)),
             None => Err(off),
         };
         let link = answer.as_ref().err().copied().unwrap_or(Link::Up);
@@ -106,13 +99,8 @@ impl Vault {
         let (timeout, retry) = (options.call_timeout, options.retry_timeout);
         let (book, scribe, health) = blocking(move || {
             let start = recover::decide(&folder, &local, answer.ok(), options.pass())?;
-            let health = Health {
-                link,
-                set_aside: start.set_aside,
-                damaged: start.damaged,
-            };
-            let (book, scribe) =
-                Book::open(folder, start.key, start.held, start.values, start.clean)?;
+            let health = Health { link, set_aside: start.set_aside, damaged: start.damaged };
+            let (book, scribe) = Book::open(folder, start.key, start.held, start.values, start.clean)?;
             if let Some(old) = start.retired {
                 book.retire(&old)?;
             }
@@ -198,10 +186,7 @@ impl Vault {
             task.abort();
         }
         let flushed = self.flush().await;
-        let (scribe, owner) = (
-            lock(&self.inner.scribe).take(),
-            lock(&self.inner.owner).take(),
-        );
+        let (scribe, owner) = (lock(&self.inner.scribe).take(), lock(&self.inner.owner).take());
         blocking(move || {
             drop(scribe);
             drop(owner);
@@ -219,11 +204,7 @@ impl Vault {
         let (book, names) = (self.inner.book.clone(), taken.clone());
         blocking(move || recover::tidy(&book, &names)).await?;
         self.inner.judge(|health| {
-            if health
-                .set_aside
-                .as_ref()
-                .is_some_and(|aside| taken.contains(&aside.name))
-            {
+            if health.set_aside.as_ref().is_some_and(|aside| taken.contains(&aside.name)) {
                 health.set_aside = None;
             }
         });
@@ -318,10 +299,7 @@ impl Health {
 
 impl VaultOptions {
     fn pass(&self) -> Pass<'_> {
-        Pass {
-            phrase: self.passphrase.as_ref(),
-            cost: self.cost,
-        }
+        Pass { phrase: self.passphrase.as_ref(), cost: self.cost }
     }
 }
 
@@ -332,7 +310,5 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, VaultError> + Send + 'static,
 ) -> Result<T, VaultError> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|_| VaultError::Closed)?
+    tokio::task::spawn_blocking(work).await.map_err(|_| VaultError::Closed)?
 }

@@ -93,28 +93,17 @@ async fn no_value_no_name_and_no_account_is_logged() {
     let log = Log::default();
     tracing::subscriber::set_global_default(log.clone()).unwrap();
     let dir = tempfile::TempDir::new().unwrap();
-    let moody: Arc<dyn molecule_vault::Keychain> =
-        Arc::new(Moody(Mutex::default(), Mutex::default()));
-    for keychain in [
-        KeychainChoice::Custom(moody.clone()),
-        KeychainChoice::Off,
-        KeychainChoice::Custom(moody),
-    ] {
+    let moody: Arc<dyn molecule_vault::Keychain> = Arc::new(Moody(Mutex::default(), Mutex::default()));
+    for keychain in [KeychainChoice::Custom(moody.clone()), KeychainChoice::Off, KeychainChoice::Custom(moody)] {
         let mut options = VaultOptions::new(dir.path(), "here");
         options.keychain = keychain;
         let vault = Vault::open(options).await.unwrap();
         for _ in 0..4 {
-            let marker = vault
-                .put(&Scope::Global, NAME, &Secret::from(VALUE))
-                .await
-                .unwrap();
+            let marker = vault.put(&Scope::Global, NAME, &Secret::from(VALUE)).await.unwrap();
             let _ = vault.get(&Scope::Global, NAME, &marker).await;
             vault.machine_put(NAME, Secret::from(VALUE));
             vault.retry().await;
-            vault
-                .delete(&Scope::Global, NAME, marker.store)
-                .await
-                .unwrap();
+            vault.delete(&Scope::Global, NAME, marker.store).await.unwrap();
         }
         vault.close().await.unwrap();
     }
@@ -122,12 +111,7 @@ async fn no_value_no_name_and_no_account_is_logged() {
     for needle in [VALUE, NAME, "global/", dir.path().to_str().unwrap()] {
         assert!(!log.contains(needle), "{needle} in:\n{log}");
     }
-    for expected in [
-        "store=\"keychain\"",
-        "store=\"sealed\"",
-        "scope=\"global\"",
-        "elapsed_ms=",
-    ] {
+    for expected in ["store=\"keychain\"", "store=\"sealed\"", "scope=\"global\"", "elapsed_ms="] {
         assert!(log.contains(expected), "{expected} not in:\n{log}");
     }
 }

@@ -15,12 +15,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use molecule_vault::{
-    LostReason, Marker, Scope, Secret, StoreKind, Vault, VaultError, VaultOptions, VaultState,
-};
+use molecule_vault::{LostReason, Marker, Scope, Secret, StoreKind, Vault, VaultError, VaultOptions, VaultState};
 use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, getpid, kill_process_group,
-    set_child_subreaper, waitid, waitpgid,
+    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, getpid, kill_process_group, set_child_subreaper, waitid, waitpgid,
 };
 
 const VALUE: &str = "sk-a-value-for-the-real-keyring";
@@ -53,10 +50,7 @@ fn a_real_secret_service_keeps_the_secrets() {
     set_child_subreaper(Some(getpid())).unwrap();
     let home = tempfile::TempDir::new().unwrap();
     let stage = Stage::new(home.path());
-    stage.play(
-        "stores_reads_and_notices_the_lock",
-        Service::Unlocked("right"),
-    );
+    stage.play("stores_reads_and_notices_the_lock", Service::Unlocked("right"));
     stage.play("is_locked_at_start", Service::Unlocked("wrong"));
     stage.play("comes_back_with_everything", Service::Unlocked("right"));
     stage.play("has_no_service", Service::None);
@@ -96,11 +90,7 @@ impl Stage {
             Service::NoBus => Command::new(&me),
             Service::None | Service::Unlocked(_) => {
                 let mut session = Command::new("dbus-run-session");
-                session
-                    .arg("--config-file")
-                    .arg(self.home.join("bus.conf"))
-                    .arg("--")
-                    .arg(&me);
+                session.arg("--config-file").arg(self.home.join("bus.conf")).arg("--").arg(&me);
                 session
             }
         };
@@ -140,10 +130,7 @@ impl Session {
         let (ended, end) = mpsc::channel();
         // Without reaping it: until then nobody else can get its group's number.
         std::thread::spawn(move || {
-            let _ = waitid(
-                WaitId::Pid(pid),
-                WaitIdOptions::EXITED | WaitIdOptions::NOWAIT,
-            );
+            let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
             let _ = ended.send(());
         });
         end.recv_timeout(limit).is_ok()
@@ -172,13 +159,8 @@ fn on_path(tool: &str) -> bool {
 #[test]
 #[ignore = "an act of a_real_secret_service_keeps_the_secrets, which starts it in a session of its own"]
 fn act() {
-    let keyring = std::env::var("PASSWORD")
-        .ok()
-        .map(|password| Keyring::start(&password));
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let keyring = std::env::var("PASSWORD").ok().map(|password| Keyring::start(&password));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         match std::env::var("ACT").unwrap().as_str() {
             "stores_reads_and_notices_the_lock" => stores_reads_and_notices_the_lock().await,
@@ -186,9 +168,7 @@ fn act() {
             "comes_back_with_everything" => comes_back_with_everything().await,
             "has_no_service" => has_no_service().await,
             "was_replaced" => was_replaced().await,
-            "meets_the_service_later_and_its_restart" => {
-                meets_the_service_later_and_its_restart().await
-            }
+            "meets_the_service_later_and_its_restart" => meets_the_service_later_and_its_restart().await,
             other => panic!("no act {other}"),
         }
     });
@@ -211,10 +191,7 @@ async fn stores_reads_and_notices_the_lock() {
         assert_eq!(get(&vault, "a/b c", &marker).await.unwrap(), value);
     }
     let gone = put(&vault, "a/b c", "x").await;
-    vault
-        .delete(&Scope::Global, "a/b c", gone.store)
-        .await
-        .unwrap();
+    vault.delete(&Scope::Global, "a/b c", gone.store).await.unwrap();
     assert_eq!(get(&vault, "a/b c", &gone).await, lost(LostReason::Missing));
     vault.machine_put("inbound/1", Secret::from(VALUE));
     vault.flush().await.unwrap();
@@ -225,11 +202,7 @@ async fn stores_reads_and_notices_the_lock() {
     }
 
     let login = "array:objpath:/org/freedesktop/secrets/collection/login";
-    let lock = [
-        "/org/freedesktop/secrets",
-        "org.freedesktop.Secret.Service.Lock",
-        login,
-    ];
+    let lock = ["/org/freedesktop/secrets", "org.freedesktop.Secret.Service.Lock", login];
     assert!(send("org.freedesktop.secrets", &lock).contains("array"));
     assert_eq!(get(&vault, "KEY", &marker).await, lost(LostReason::Locked));
     assert_eq!(state(&vault), (StoreKind::Sealed, VaultState::Locked));
@@ -240,16 +213,9 @@ async fn stores_reads_and_notices_the_lock() {
 async fn is_locked_at_start() {
     let began = Instant::now();
     let vault = open("app").await;
-    assert!(
-        began.elapsed() < Duration::from_secs(3),
-        "{:?}",
-        began.elapsed()
-    );
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
     assert_eq!(state(&vault), (StoreKind::Sealed, VaultState::Locked));
-    assert_eq!(
-        get(&vault, "KEY", &recall("KEY")).await,
-        lost(LostReason::Locked)
-    );
+    assert_eq!(get(&vault, "KEY", &recall("KEY")).await, lost(LostReason::Locked));
     assert_eq!(vault.machine_get("inbound/1"), None);
     let marker = put(&vault, "NEW", "sk-2").await;
     assert_eq!(marker.store, StoreKind::Sealed);
@@ -272,23 +238,12 @@ async fn comes_back_with_everything() {
 /// On a copy, so that the later acts find the data as it was.
 async fn has_no_service() {
     let copy = tempfile::TempDir::new_in(home()).unwrap();
-    std::fs::copy(
-        home().join("app/secrets.sealed"),
-        copy.path().join("secrets.sealed"),
-    )
-    .unwrap();
+    std::fs::copy(home().join("app/secrets.sealed"), copy.path().join("secrets.sealed")).unwrap();
     let began = Instant::now();
     let vault = open(copy.path().to_str().unwrap()).await;
-    assert!(
-        began.elapsed() < Duration::from_secs(3),
-        "{:?}",
-        began.elapsed()
-    );
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
     assert_eq!(state(&vault), (StoreKind::Sealed, VaultState::Unavailable));
-    assert_eq!(
-        get(&vault, "KEY", &recall("KEY")).await,
-        lost(LostReason::Unavailable)
-    );
+    assert_eq!(get(&vault, "KEY", &recall("KEY")).await, lost(LostReason::Unavailable));
     vault.close().await.unwrap();
 
     let fresh = tempfile::TempDir::new_in(home()).unwrap();
@@ -303,10 +258,7 @@ async fn has_no_service() {
 async fn was_replaced() {
     let vault = open("app").await;
     assert_eq!(state(&vault), (StoreKind::Keychain, VaultState::Replaced));
-    assert_eq!(
-        get(&vault, "KEY", &recall("KEY")).await,
-        lost(LostReason::Missing)
-    );
+    assert_eq!(get(&vault, "KEY", &recall("KEY")).await, lost(LostReason::Missing));
     let marker = put(&vault, "KEY", "sk-3").await;
     assert_eq!(marker.store, StoreKind::Keychain);
     vault.close().await.unwrap();
@@ -328,11 +280,7 @@ async fn meets_the_service_later_and_its_restart() {
     assert_eq!(get(&vault, "LATER", &marker).await.unwrap(), VALUE);
     drop(keyring);
     let _again = Keyring::start("right");
-    assert_eq!(
-        get(&vault, "LATER", &marker).await.unwrap(),
-        VALUE,
-        "over a new connection"
-    );
+    assert_eq!(get(&vault, "LATER", &marker).await.unwrap(), VALUE, "over a new connection");
     vault.close().await.unwrap();
 }
 
@@ -349,12 +297,7 @@ impl Keyring {
             .stdin(Stdio::piped())
             .spawn()
             .unwrap();
-        daemon
-            .stdin
-            .take()
-            .unwrap()
-            .write_all(password.as_bytes())
-            .unwrap();
+        daemon.stdin.take().unwrap().write_all(password.as_bytes()).unwrap();
         let keyring = Self(daemon);
         wait_for_name(true);
         keyring
@@ -371,29 +314,17 @@ impl Drop for Keyring {
 
 /// Waits until the Secret Service's name is owned, or owned no more.
 fn wait_for_name(owned: bool) {
-    let question = [
-        "/",
-        "org.freedesktop.DBus.NameHasOwner",
-        "string:org.freedesktop.secrets",
-    ];
+    let question = ["/", "org.freedesktop.DBus.NameHasOwner", "string:org.freedesktop.secrets"];
     let began = Instant::now();
     while !send("org.freedesktop.DBus", &question).contains(&format!("boolean {owned}")) {
-        assert!(
-            began.elapsed() < PATIENCE / 2,
-            "the Secret Service's name stayed {}",
-            !owned
-        );
+        assert!(began.elapsed() < PATIENCE / 2, "the Secret Service's name stayed {}", !owned);
         std::thread::sleep(Duration::from_millis(20));
     }
 }
 
 fn send(to: &str, call: &[&str]) -> String {
     let to = format!("--dest={to}");
-    let out = Command::new("dbus-send")
-        .args(["--session", "--print-reply", &to])
-        .args(call)
-        .output()
-        .unwrap();
+    let out = Command::new("dbus-send").args(["--session", "--print-reply", &to]).args(call).output().unwrap();
     String::from_utf8(out.stdout).unwrap()
 }
 
@@ -418,9 +349,7 @@ fn recall(name: &str) -> Marker {
 }
 
 async fn open(dir: &str) -> Vault {
-    Vault::open(VaultOptions::new(home().join(dir), "here"))
-        .await
-        .unwrap()
+    Vault::open(VaultOptions::new(home().join(dir), "here")).await.unwrap()
 }
 
 fn state(vault: &Vault) -> (StoreKind, VaultState) {
@@ -428,18 +357,11 @@ fn state(vault: &Vault) -> (StoreKind, VaultState) {
 }
 
 async fn put(vault: &Vault, key: &str, value: &str) -> Marker {
-    vault
-        .put(&Scope::Global, key, &Secret::from(value))
-        .await
-        .unwrap()
+    vault.put(&Scope::Global, key, &Secret::from(value)).await.unwrap()
 }
 
 async fn get(vault: &Vault, key: &str, marker: &Marker) -> Result<String, VaultError> {
-    Ok(vault
-        .get(&Scope::Global, key, marker)
-        .await?
-        .expose()
-        .to_owned())
+    Ok(vault.get(&Scope::Global, key, marker).await?.expose().to_owned())
 }
 
 fn lost(reason: LostReason) -> Result<String, VaultError> {

@@ -19,7 +19,9 @@ pub(super) fn merge(list: &mut Vec<Value>, piece: Members, append: bool) {
 fn extend(known: &mut Members, piece: Members) {
     for (name, value) in piece {
         match (name.as_str(), known.get_mut(&name), value) {
-            ("parts", Some(Value::Array(parts)), Value::Array(more)) => more.into_iter().for_each(|part| add(parts, part)),
+            ("parts", Some(Value::Array(parts)), Value::Array(more)) => {
+                more.into_iter().for_each(|part| add(parts, part))
+            }
             ("metadata", Some(Value::Object(metadata)), Value::Object(more)) => metadata.extend(more),
             (_, None, value) => drop(known.insert(name, value)),
             // The first piece has named it already.

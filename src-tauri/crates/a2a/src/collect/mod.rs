@@ -219,7 +219,9 @@ impl Collector {
 fn stands_for(message: &Value, task: &Members) -> bool {
     let Some(text) = message_text(message) else { return false };
     let artifacts = task.get("artifacts").and_then(Value::as_array).into_iter().flatten();
-    artifacts.flat_map(artifacts::parts).all(|part| artifacts::plain_text(part).is_some_and(|piece| text.contains(piece)))
+    artifacts
+        .flat_map(artifacts::parts)
+        .all(|part| artifacts::plain_text(part).is_some_and(|piece| text.contains(piece)))
 }
 
 #[cfg(test)]

@@ -107,7 +107,8 @@ fn a_last_message_that_does_not_say_everything_does_not_stand_for_the_task() {
         json!([{"kind": "file", "file": {"uri": "u"}}]),
         json!([{"kind": "text", "text": "Done", "metadata": {"k": 1}}]),
     ] {
-        let made = json!({"kind": "artifact-update", "taskId": "t", "artifact": {"artifactId": "x", "parts": artifact}});
+        let made =
+            json!({"kind": "artifact-update", "taskId": "t", "artifact": {"artifactId": "x", "parts": artifact}});
         let collected = collect(&[made, status("completed", true, Some(message("Done")))]).unwrap();
         assert_eq!(collected.body["result"]["kind"], "task", "{artifact}");
         assert_eq!(collected.body["result"]["status"]["message"], message("Done"));
@@ -190,7 +191,11 @@ fn metadata_of_updates_gathers_on_the_task() {
 
 #[test]
 fn what_goes_over_the_limit_is_left_out_and_told() {
-    let collected = collect_within(500, &[chunk("kept", false), chunk(&"x".repeat(600), true), status("completed", true, Some(message("kept")))]).unwrap();
+    let collected = collect_within(
+        500,
+        &[chunk("kept", false), chunk(&"x".repeat(600), true), status("completed", true, Some(message("kept")))],
+    )
+    .unwrap();
     assert!(collected.truncated);
     assert_eq!(collected.body["result"]["kind"], "task");
     assert_eq!(collected.text().as_deref(), Some("kept"));
@@ -199,7 +204,16 @@ fn what_goes_over_the_limit_is_left_out_and_told() {
 #[test]
 fn noise_counts_for_nothing() {
     let mut collector = Collector::new(100);
-    for data in ["", "[DONE]", "null", "[]", "{}", r#"{"result":null}"#, r#"{"result":{"kind":"weather"}}"#, r#"{"error":null}"#] {
+    for data in [
+        "",
+        "[DONE]",
+        "null",
+        "[]",
+        "{}",
+        r#"{"result":null}"#,
+        r#"{"result":{"kind":"weather"}}"#,
+        r#"{"error":null}"#,
+    ] {
         collector.push(data);
     }
     assert!(!collector.is_complete());

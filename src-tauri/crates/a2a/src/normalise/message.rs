@@ -51,10 +51,7 @@ impl<'a> Message<'a> {
 
     /// Whether its text is no longer what is forwarded.
     pub(super) fn edited(&self) -> bool {
-        self.new_id.is_some()
-            || self.lacks_role
-            || self.object.repeated
-            || !matches!(self.content, Content::Parts)
+        self.new_id.is_some() || self.lacks_role || self.object.repeated || !matches!(self.content, Content::Parts)
     }
 
     /// The idempotency key: a non-empty string (S148).

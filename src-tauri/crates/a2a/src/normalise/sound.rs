@@ -121,7 +121,9 @@ mod tests {
 
     #[test]
     fn unsound_json_is_refused_wherever_it_is() {
-        for text in ["", " ", "{", "{}{}", "{}x", "{\"a\":01}", "{\"a\":1e999}", "{\"a\":\"\\ud800\"}", "{\"a\":\"\u{1}\"}"] {
+        for text in
+            ["", " ", "{", "{}{}", "{}x", "{\"a\":01}", "{\"a\":1e999}", "{\"a\":\"\\ud800\"}", "{\"a\":\"\u{1}\"}"]
+        {
             assert_eq!(check(text), Err(NormaliseError::InvalidJson), "{text}");
         }
     }

@@ -170,12 +170,8 @@ mod tests {
 
     #[test]
     fn fields_of_an_event() {
-        let event = Event {
-            event: Some("update".into()),
-            data: "a\nb\n".into(),
-            id: Some("7".into()),
-            retry: Some(1500),
-        };
+        let event =
+            Event { event: Some("update".into()), data: "a\nb\n".into(), id: Some("7".into()), retry: Some(1500) };
         assert_eq!(decode(&[b": hi\nevent: update\nid: 7\nretry: 1500\ndata: a\ndata:b\ndata\nfoo: bar\n\n"]), [event]);
     }
 

@@ -23,8 +23,7 @@ pub(super) fn for_task(value: &mut Members, to: Dialect) {
             if value.contains_key(NESTED) {
                 return;
             }
-            let mut config: Members =
-                CONFIG.iter().filter_map(|name| value.shift_remove_entry(*name)).collect();
+            let mut config: Members = CONFIG.iter().filter_map(|name| value.shift_remove_entry(*name)).collect();
             authentication(&mut config, to);
             value.insert(NESTED.to_owned(), Value::Object(config));
         }

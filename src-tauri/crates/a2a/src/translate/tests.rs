@@ -76,12 +76,18 @@ fn r18_send_message_becomes_send() {
 fn our_own_members_go_where_v1_allows_them() {
     let body = json!({"method": "message/send", "params": {"message": {"role": "user", "parts": []}, "expires_in_seconds": 9}});
     let there = read(&request(body.to_string().as_bytes(), Dialect::V1).unwrap().bytes);
-    assert_eq!(there["params"], json!({"message": {"role": "ROLE_USER", "parts": []}, "metadata": {"expires_in_seconds": 9}}));
+    assert_eq!(
+        there["params"],
+        json!({"message": {"role": "ROLE_USER", "parts": []}, "metadata": {"expires_in_seconds": 9}})
+    );
 
-    let reply = json!({"kind": "message", "role": "agent", "messageId": "a", "parts": [], "usage": {"input_tokens": 1}});
+    let reply =
+        json!({"kind": "message", "role": "agent", "messageId": "a", "parts": [], "usage": {"input_tokens": 1}});
     assert_eq!(
         answered(Method::Send, Dialect::V1, reply),
-        Some(json!({"message": {"role": "ROLE_AGENT", "messageId": "a", "parts": [], "metadata": {"usage": {"input_tokens": 1}}}}))
+        Some(
+            json!({"message": {"role": "ROLE_AGENT", "messageId": "a", "parts": [], "metadata": {"usage": {"input_tokens": 1}}}})
+        )
     );
 }
 
@@ -101,7 +107,9 @@ fn r68_what_has_no_counterpart_or_is_right_already_is_left_alone() {
     assert!(answer(b"<html>", Method::Send, Dialect::V03).is_none());
     assert!(answer(br#"{"queued":true}"#, Method::Send, Dialect::V03).is_none());
     assert!(answer(br#"{"error":{"code":-32009,"message":"no"}}"#, Method::Send, Dialect::V03).is_none());
-    for already in [json!({"kind": "message", "parts": []}), json!("words"), json!({"status": "completed"}), json!(null)] {
+    for already in
+        [json!({"kind": "message", "parts": []}), json!("words"), json!({"status": "completed"}), json!(null)]
+    {
         assert_eq!(answered(Method::Send, Dialect::V03, already), None);
     }
     for already in [json!({"message": {"parts": []}}), json!({"kind": "weather"}), json!({"x": 1})] {
@@ -178,7 +186,10 @@ fn a_state_that_nobody_knows_stays() {
 fn push_configurations_are_nested_and_flattened() {
     let set = json!({"method": "tasks/pushNotificationConfig/set", "params": {"taskId": "t", "pushNotificationConfig": {"id": "p", "url": "u", "token": "k", "authentication": {"schemes": ["Bearer"], "credentials": "c"}}}});
     let (there, back) = there_and_back(&set);
-    assert_eq!(there, json!({"method": "CreateTaskPushNotificationConfig", "params": {"taskId": "t", "id": "p", "url": "u", "token": "k", "authentication": {"credentials": "c", "scheme": "Bearer"}}}));
+    assert_eq!(
+        there,
+        json!({"method": "CreateTaskPushNotificationConfig", "params": {"taskId": "t", "id": "p", "url": "u", "token": "k", "authentication": {"credentials": "c", "scheme": "Bearer"}}})
+    );
     assert_eq!(back, set);
 
     for (v03, v1) in [("get", "GetTaskPushNotificationConfig"), ("delete", "DeleteTaskPushNotificationConfig")] {

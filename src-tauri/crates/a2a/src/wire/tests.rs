@@ -13,9 +13,7 @@ fn same<T: serde::Serialize + serde::de::DeserializeOwned>(value: &Value) {
 
 #[test]
 fn shape_of_a_message() {
-    let message = Message::agent("m1", "hello")
-        .within("c1", "t1")
-        .with_metadata("tool_trace", json!([{"tool": "x"}]));
+    let message = Message::agent("m1", "hello").within("c1", "t1").with_metadata("tool_trace", json!([{"tool": "x"}]));
     insta::assert_snapshot!(wire(&message), @r#"{"kind":"message","role":"agent","messageId":"m1","parts":[{"kind":"text","text":"hello"}],"contextId":"c1","taskId":"t1","metadata":{"tool_trace":[{"tool":"x"}]}}"#);
 }
 
@@ -101,7 +99,9 @@ fn a_part_without_its_content_is_refused_with_the_name_of_the_field() {
     assert!(error(json!({"kind": "text"})).contains("field text"));
     assert!(error(json!({"type": "data", "text": "x"})).contains("field data"));
     assert!(error(json!({"kind": "text", "text": 1})).contains("must be a string"));
-    assert!(serde_json::from_value::<Part>(json!({"kind": "file", "file": {"name": "neither uri nor bytes"}})).is_err());
+    assert!(
+        serde_json::from_value::<Part>(json!({"kind": "file", "file": {"name": "neither uri nor bytes"}})).is_err()
+    );
 }
 
 #[test]

@@ -21,8 +21,8 @@ mod linux {
     use std::path::Path;
 
     use landlock::{
-        ABI, Access, AccessFs, BitFlags, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreated,
-        RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
+        ABI, Access, AccessFs, BitFlags, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr,
+        RulesetError, RulesetStatus, Scope,
     };
 
     use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
@@ -44,7 +44,9 @@ mod linux {
         pub(crate) fn raise(&self) -> std::io::Result<()> {
             drop_capabilities()?;
             match self.confine() {
-                Ok(RulesetStatus::NotEnforced) => tracing::warn!("this kernel has no Landlock: commands run without walls"),
+                Ok(RulesetStatus::NotEnforced) => {
+                    tracing::warn!("this kernel has no Landlock: commands run without walls")
+                }
                 Ok(_) => {}
                 Err(error) => return Err(std::io::Error::other(error)),
             }
@@ -52,10 +54,8 @@ mod linux {
         }
 
         fn confine(&self) -> Result<RulesetStatus, RulesetError> {
-            let mut rules = Ruleset::default()
-                .handle_access(AccessFs::from_all(INTERFACE))?
-                .scope(Scope::Signal)?
-                .create()?;
+            let mut rules =
+                Ruleset::default().handle_access(AccessFs::from_all(INTERFACE))?.scope(Scope::Signal)?.create()?;
             rules = self.allow(rules, Path::new("/"), AccessFs::from_read(INTERFACE))?;
             let everything = AccessFs::from_all(INTERFACE);
             for path in DEVICES.iter().chain(&SCRATCH).map(Path::new) {
@@ -69,7 +69,12 @@ mod linux {
         }
 
         /// Allows `path` with all that is in it, except what is closed.
-        fn allow(&self, rules: RulesetCreated, path: &Path, access: BitFlags<AccessFs>) -> Result<RulesetCreated, RulesetError> {
+        fn allow(
+            &self,
+            rules: RulesetCreated,
+            path: &Path,
+            access: BitFlags<AccessFs>,
+        ) -> Result<RulesetCreated, RulesetError> {
             let Some(closed) = &self.closed else { return allow_beneath(rules, path, access) };
             if path.starts_with(closed) {
                 return Ok(rules);
@@ -96,7 +101,11 @@ mod linux {
         Ok(())
     }
 
-    fn allow_beneath(rules: RulesetCreated, path: &Path, access: BitFlags<AccessFs>) -> Result<RulesetCreated, RulesetError> {
+    fn allow_beneath(
+        rules: RulesetCreated,
+        path: &Path,
+        access: BitFlags<AccessFs>,
+    ) -> Result<RulesetCreated, RulesetError> {
         // What is not there needs no permission.
         let Ok(place) = PathFd::new(path) else { return Ok(rules) };
         let access = if path.is_dir() { access } else { access & AccessFs::from_file(INTERFACE) };

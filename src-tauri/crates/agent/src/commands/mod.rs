@@ -66,7 +66,8 @@ pub(crate) async fn run(
     limit: Duration,
     walls: confinement::Walls,
 ) -> std::io::Result<Finished> {
-    let place = if cwd.as_os_str().is_empty() { folder.handle().try_clone()? } else { folder.handle().open_dir(cwd)? };
+    let place =
+        if cwd.as_os_str().is_empty() { folder.handle().try_clone()? } else { folder.handle().open_dir(cwd)? };
     let child = spawn(prepare(command, &place, &folder.root().join(cwd)), walls).await?;
     drop(place);
     let mut group = Group::of(child)?;

@@ -43,7 +43,8 @@ async fn gone(mark: &str) -> bool {
     while Instant::now() < deadline {
         let alive = fs::read_dir("/proc").unwrap().filter_map(Result::ok).any(|entry| {
             fs::read(entry.path().join("cmdline")).is_ok_and(|line| {
-                String::from_utf8_lossy(&line).contains(mark) && entry.file_name() != std::process::id().to_string().as_str()
+                String::from_utf8_lossy(&line).contains(mark)
+                    && entry.file_name() != std::process::id().to_string().as_str()
             })
         });
         if !alive {
@@ -66,7 +67,9 @@ async fn it_runs_in_the_folder_and_in_its_subfolders() {
     let ground = Ground::new();
     let here = ground.run("pwd").await.output;
     assert_eq!(here.trim(), ground.folder.root().to_str().unwrap());
-    let there = run(&ground.folder, Path::new("sub"), "pwd; touch made", Duration::from_secs(20), ground.walls()).await.unwrap();
+    let there = run(&ground.folder, Path::new("sub"), "pwd; touch made", Duration::from_secs(20), ground.walls())
+        .await
+        .unwrap();
     assert!(there.output.trim().ends_with("/sub"), "{there:?}");
     assert!(ground.folder.root().join("sub/made").exists());
 }
@@ -114,7 +117,8 @@ async fn what_a_command_leaves_in_the_background_ends_with_it() {
 #[tokio::test]
 async fn dropping_the_future_ends_the_command() {
     let ground = Ground::new();
-    let running = run(&ground.folder, Path::new(""), "touch begun; sleep 987653", Duration::from_secs(60), ground.walls());
+    let running =
+        run(&ground.folder, Path::new(""), "touch begun; sleep 987653", Duration::from_secs(60), ground.walls());
     let mut running = Box::pin(running);
     while !ground.folder.root().join("begun").exists() {
         drop(timeout(Duration::from_millis(5), &mut running).await);
@@ -159,7 +163,13 @@ mod walls {
     #[tokio::test]
     async fn molecules_own_data_cannot_be_read() {
         let ground = Ground::new();
-        let done = ground.run(&format!("cat {}; ls {}; cat ../../../admin.token", ground.path("data/admin.token").display(), ground.path("data").display())).await;
+        let done = ground
+            .run(&format!(
+                "cat {}; ls {}; cat ../../../admin.token",
+                ground.path("data/admin.token").display(),
+                ground.path("data").display()
+            ))
+            .await;
         assert!(!done.output.contains("the token") && !done.output.contains("workspaces\n"), "{done:?}");
         assert!(done.code != Some(0));
     }
@@ -168,14 +178,21 @@ mod walls {
     async fn the_rest_of_the_machine_can_be_read() {
         let ground = Ground::new();
         fs::write(ground.path("outside/notes"), "readable").unwrap();
-        let done = ground.run(&format!("cat {}; ls /usr >/dev/null && echo usr; echo x > /dev/null && echo null", ground.path("outside/notes").display())).await;
+        let done = ground
+            .run(&format!(
+                "cat {}; ls /usr >/dev/null && echo usr; echo x > /dev/null && echo null",
+                ground.path("outside/notes").display()
+            ))
+            .await;
         assert_eq!(done.output, "readableusr\nnull\n");
     }
 
     #[tokio::test]
     async fn the_agents_environment_and_life_are_out_of_reach() {
         let ground = Ground::new();
-        let done = ground.run(&format!("cat /proc/{0}/environ | wc -c; kill -CONT {0} && echo signalled; true", std::process::id())).await;
+        let done = ground
+            .run(&format!("cat /proc/{0}/environ | wc -c; kill -CONT {0} && echo signalled; true", std::process::id()))
+            .await;
         assert!(done.output.lines().any(|line| line.trim() == "0"), "{done:?}");
         assert!(!done.output.contains("signalled"), "{done:?}");
     }

@@ -101,11 +101,8 @@ impl Folder {
     /// each is looked at again through the sandbox before it is given out.
     fn walk(&self, given: &str, depth: Option<usize>) -> Result<impl Iterator<Item = (PathBuf, bool)> + '_, Refused> {
         let start = self.resolve(given)?;
-        let found = if start.as_os_str().is_empty() {
-            self.handle().dir_metadata()
-        } else {
-            self.handle().metadata(&start)
-        };
+        let found =
+            if start.as_os_str().is_empty() { self.handle().dir_metadata() } else { self.handle().metadata(&start) };
         let found = found.map_err(|error| Refused::from_io(given, &error))?;
         if found.is_file() && depth.is_some() {
             return Err(Refused::NotAFolder(given.to_owned()));
@@ -122,7 +119,10 @@ impl Folder {
             .sort_by_file_name(std::cmp::Ord::cmp)
             .filter_entry(move |entry| {
                 entry.file_name() != ".git"
-                    && entry.path().strip_prefix(&root).is_ok_and(|path| !closed.iter().any(|each| path.starts_with(each)))
+                    && entry
+                        .path()
+                        .strip_prefix(&root)
+                        .is_ok_and(|path| !closed.iter().any(|each| path.starts_with(each)))
             })
             .build();
         let entries = walk.filter_map(Result::ok).filter_map(move |entry| {

@@ -33,7 +33,8 @@ impl Anthropic {
         });
         if !opening.system.is_empty() {
             // The long, constant part: cached by the provider across the rounds of a turn.
-            request["system"] = json!([{"type": "text", "text": opening.system, "cache_control": {"type": "ephemeral"}}]);
+            request["system"] =
+                json!([{"type": "text", "text": opening.system, "cache_control": {"type": "ephemeral"}}]);
         }
         if !tools.is_empty() {
             request["tools"] = tools.into();
@@ -108,12 +109,26 @@ struct ErrorText {
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Event {
-    MessageStart { message: Start },
-    ContentBlockStart { index: usize, content_block: BlockStart },
-    ContentBlockDelta { index: usize, delta: Delta },
-    MessageDelta { delta: MessageDelta, #[serde(default)] usage: Tokens },
+    MessageStart {
+        message: Start,
+    },
+    ContentBlockStart {
+        index: usize,
+        content_block: BlockStart,
+    },
+    ContentBlockDelta {
+        index: usize,
+        delta: Delta,
+    },
+    MessageDelta {
+        delta: MessageDelta,
+        #[serde(default)]
+        usage: Tokens,
+    },
     MessageStop,
-    Error { error: ErrorText },
+    Error {
+        error: ErrorText,
+    },
     /// `ping`, `content_block_stop`, and whatever the provider adds.
     #[serde(other)]
     Other,
@@ -143,10 +158,21 @@ struct Tokens {
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum BlockStart {
-    Text { #[serde(default)] text: String },
-    ToolUse { id: String, name: String },
-    Thinking { #[serde(default)] thinking: String },
-    RedactedThinking { data: String },
+    Text {
+        #[serde(default)]
+        text: String,
+    },
+    ToolUse {
+        id: String,
+        name: String,
+    },
+    Thinking {
+        #[serde(default)]
+        thinking: String,
+    },
+    RedactedThinking {
+        data: String,
+    },
     #[serde(other)]
     Other,
 }
@@ -154,10 +180,18 @@ enum BlockStart {
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Delta {
-    TextDelta { text: String },
-    InputJsonDelta { partial_json: String },
-    ThinkingDelta { thinking: String },
-    SignatureDelta { signature: String },
+    TextDelta {
+        text: String,
+    },
+    InputJsonDelta {
+        partial_json: String,
+    },
+    ThinkingDelta {
+        thinking: String,
+    },
+    SignatureDelta {
+        signature: String,
+    },
     #[serde(other)]
     Other,
 }
@@ -233,9 +267,15 @@ impl Answer {
                         text.push_str(&delta);
                         voice.say(&delta);
                     }
-                    (Some(Block::Tool { json, .. }), Delta::InputJsonDelta { partial_json }) => json.push_str(&partial_json),
-                    (Some(Block::Thinking { thinking, .. }), Delta::ThinkingDelta { thinking: delta }) => thinking.push_str(&delta),
-                    (Some(Block::Thinking { signature, .. }), Delta::SignatureDelta { signature: delta }) => signature.push_str(&delta),
+                    (Some(Block::Tool { json, .. }), Delta::InputJsonDelta { partial_json }) => {
+                        json.push_str(&partial_json)
+                    }
+                    (Some(Block::Thinking { thinking, .. }), Delta::ThinkingDelta { thinking: delta }) => {
+                        thinking.push_str(&delta)
+                    }
+                    (Some(Block::Thinking { signature, .. }), Delta::SignatureDelta { signature: delta }) => {
+                        signature.push_str(&delta)
+                    }
                     _ => {}
                 }
             }
@@ -281,7 +321,9 @@ impl Answer {
             })
             .collect();
         let note = match self.stop.as_deref() {
-            Some("max_tokens" | "model_context_window_exceeded") => Some("(The model stopped here: its answer reached the length limit.)"),
+            Some("max_tokens" | "model_context_window_exceeded") => {
+                Some("(The model stopped here: its answer reached the length limit.)")
+            }
             Some("refusal") => Some("(The model declined to go on.)"),
             _ => None,
         };

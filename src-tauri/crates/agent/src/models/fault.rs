@@ -33,9 +33,12 @@ impl Fault {
     }
 
     pub(crate) fn key_missing(provider: &str, variable: &str) -> Self {
-        Self::new("model_key_missing", format!(
-            "There is no key for {provider}. Add the secret {variable} in the settings (for everyone or for this agent only), then send the message again."
-        ))
+        Self::new(
+            "model_key_missing",
+            format!(
+                "There is no key for {provider}. Add the secret {variable} in the settings (for everyone or for this agent only), then send the message again."
+            ),
+        )
     }
 
     /// 401 and 403.
@@ -52,71 +55,101 @@ impl Fault {
             (Some(variable), None) => format!(
                 "{provider} wants a key (HTTP {status}). Add the secret {variable} in the settings, then send the message again."
             ),
-            (None, _) => format!("{provider} at {} refused the request (HTTP {status}). Look at how that server is set up.", endpoint.base_url),
+            (None, _) => format!(
+                "{provider} at {} refused the request (HTTP {status}). Look at how that server is set up.",
+                endpoint.base_url
+            ),
         };
         Self::new("model_key_refused", text)
     }
 
     pub(crate) fn quota(endpoint: &Endpoint) -> Self {
-        Self::new("model_quota", format!(
-            "The account at {} is out of credit or over its spending limit. Add credit or raise the limit there, or choose another model.",
-            endpoint.provider
-        ))
+        Self::new(
+            "model_quota",
+            format!(
+                "The account at {} is out of credit or over its spending limit. Add credit or raise the limit there, or choose another model.",
+                endpoint.provider
+            ),
+        )
     }
 
     pub(crate) fn rate_limited(endpoint: &Endpoint, retry_after: Option<u64>) -> Self {
         let when = retry_after.map_or_else(|| "in a minute".to_owned(), |s| format!("in {}", duration_words(s.max(1))));
         Self {
             retry_after,
-            ..Self::new("model_rate_limited", format!(
-                "{} is limiting how fast this key may ask (HTTP 429). Send the message again {when}.", endpoint.provider
-            ))
+            ..Self::new(
+                "model_rate_limited",
+                format!(
+                    "{} is limiting how fast this key may ask (HTTP 429). Send the message again {when}.",
+                    endpoint.provider
+                ),
+            )
         }
     }
 
     pub(crate) fn overloaded(endpoint: &Endpoint, status: u16) -> Self {
         let number = if status == 0 { String::new() } else { format!(" (HTTP {status})") };
-        Self::new("model_overloaded", format!(
-            "{} is overloaded or has a fault of its own{number}. Send the message again in a minute.", endpoint.provider
-        ))
+        Self::new(
+            "model_overloaded",
+            format!(
+                "{} is overloaded or has a fault of its own{number}. Send the message again in a minute.",
+                endpoint.provider
+            ),
+        )
     }
 
     pub(crate) fn unreachable(endpoint: &Endpoint) -> Self {
         let what = if endpoint.is_local() {
             format!("Nothing answers at {}: is {} running?", endpoint.base_url, endpoint.provider)
         } else {
-            format!("{} cannot be reached at {}. Check the network connection and the address.", endpoint.provider, endpoint.base_url)
+            format!(
+                "{} cannot be reached at {}. Check the network connection and the address.",
+                endpoint.provider, endpoint.base_url
+            )
         };
         Self::new("model_unreachable", what)
     }
 
     pub(crate) fn stream_cut(endpoint: &Endpoint) -> Self {
-        Self::new("model_stream_cut", format!(
-            "The connection to {} broke off in the middle of the answer. Send the message again.",
-            endpoint.provider
-        ))
+        Self::new(
+            "model_stream_cut",
+            format!(
+                "The connection to {} broke off in the middle of the answer. Send the message again.",
+                endpoint.provider
+            ),
+        )
     }
 
     pub(crate) fn silent(endpoint: &Endpoint, seconds: u64) -> Self {
-        Self::new("model_silent", format!(
-            "{} has sent nothing for {} and was given up. It may be stuck or loading: send the message again, or choose another model.",
-            endpoint.provider, duration_words(seconds)
-        ))
+        Self::new(
+            "model_silent",
+            format!(
+                "{} has sent nothing for {} and was given up. It may be stuck or loading: send the message again, or choose another model.",
+                endpoint.provider,
+                duration_words(seconds)
+            ),
+        )
     }
 
     /// What came is not the provider's protocol.
     pub(crate) fn bad_answer(endpoint: &Endpoint, what: &str) -> Self {
-        Self::new("model_bad_answer", format!(
-            "{} at {} answered with something else than its protocol ({what}). Check the base URL, or choose another model.",
-            endpoint.provider, endpoint.base_url
-        ))
+        Self::new(
+            "model_bad_answer",
+            format!(
+                "{} at {} answered with something else than its protocol ({what}). Check the base URL, or choose another model.",
+                endpoint.provider, endpoint.base_url
+            ),
+        )
     }
 
     pub(crate) fn context_too_long(endpoint: &Endpoint) -> Self {
-        Self::new("model_context_too_long", format!(
-            "This conversation no longer fits into the model {}. Start a new conversation, send a shorter message, or choose a model with a larger context.",
-            endpoint.model
-        ))
+        Self::new(
+            "model_context_too_long",
+            format!(
+                "This conversation no longer fits into the model {}. Start a new conversation, send a shorter message, or choose a model with a larger context.",
+                endpoint.model
+            ),
+        )
     }
 
     pub(crate) fn unknown_model(endpoint: &Endpoint) -> Self {
@@ -143,6 +176,9 @@ mod tests {
     #[test]
     fn durations_read_like_people_say_them() {
         let words: Vec<String> = [0, 1, 30, 90, 120, 125, 600].map(duration_words).into();
-        assert_eq!(words, ["less than a second", "1 second", "30 seconds", "90 seconds", "2 minutes", "125 seconds", "10 minutes"]);
+        assert_eq!(
+            words,
+            ["less than a second", "1 second", "30 seconds", "90 seconds", "2 minutes", "125 seconds", "10 minutes"]
+        );
     }
 }

@@ -179,7 +179,8 @@ mod tests {
 
     #[test]
     fn an_empty_message_still_ends_with_the_person() {
-        let opening = Opening { history: vec![said(Speaker::User, "a"), said(Speaker::Agent, "b")], ..Opening::default() };
+        let opening =
+            Opening { history: vec![said(Speaker::User, "a"), said(Speaker::Agent, "b")], ..Opening::default() };
         assert_eq!(opening.utterances().last().unwrap().speaker, Speaker::User);
     }
 

@@ -26,13 +26,12 @@ impl OpenAi {
             json!({"type": "function", "function": {"name": tool.name, "description": tool.description, "parameters": tool.schema}})
         });
         let system = Some(&opening.system).filter(|text| !text.is_empty());
-        let messages = system
-            .map(|text| json!({"role": "system", "content": text}))
-            .into_iter()
-            .chain(opening.utterances().into_iter().map(|each| match each.speaker {
+        let messages = system.map(|text| json!({"role": "system", "content": text})).into_iter().chain(
+            opening.utterances().into_iter().map(|each| match each.speaker {
                 Speaker::User => json!({"role": "user", "content": each.text}),
                 Speaker::Agent => json!({"role": "assistant", "content": each.text}),
-            }));
+            }),
+        );
         Self { transport, tools: tools.collect(), messages: messages.collect(), endpoint }
     }
 
@@ -111,11 +110,16 @@ impl ErrorText {
     fn meaning(&self, endpoint: &Endpoint) -> Option<Fault> {
         let said = self.message.to_ascii_lowercase();
         let names = [self.code.as_str().unwrap_or_default(), self.kind.as_deref().unwrap_or_default()];
-        if names.iter().any(|name| matches!(*name, "insufficient_quota" | "billing_hard_limit_reached" | "insufficient_credits")) {
+        if names
+            .iter()
+            .any(|name| matches!(*name, "insufficient_quota" | "billing_hard_limit_reached" | "insufficient_credits"))
+        {
             return Some(Fault::quota(endpoint));
         }
         if names.contains(&"context_length_exceeded")
-            || ["maximum context length", "exceeds the context", "exceed context size", "context window"].iter().any(|words| said.contains(words))
+            || ["maximum context length", "exceeds the context", "exceed context size", "context window"]
+                .iter()
+                .any(|words| said.contains(words))
         {
             return Some(Fault::context_too_long(endpoint));
         }
@@ -256,7 +260,9 @@ impl Answer {
             (None, None) => true,
         });
         let at = match (index, fresh_id, known) {
-            (_, None, Some(_)) => self.calls.iter().rposition(|call| index.is_none_or(|index| call.index == index)).unwrap_or(0),
+            (_, None, Some(_)) => {
+                self.calls.iter().rposition(|call| index.is_none_or(|index| call.index == index)).unwrap_or(0)
+            }
             (_, _, Some(at)) => at,
             (_, _, None) => {
                 self.calls.push(Call { index: index.unwrap_or(self.calls.len()), ..Call::default() });
@@ -282,7 +288,11 @@ impl Answer {
         let mut message = json!({"role": "assistant", "content": self.text});
         if !self.calls.is_empty() {
             let calls = self.calls.iter().map(|call| {
-                let arguments = if arguments(&call.arguments).is_object() && !call.arguments.trim().is_empty() { &call.arguments } else { "{}" };
+                let arguments = if arguments(&call.arguments).is_object() && !call.arguments.trim().is_empty() {
+                    &call.arguments
+                } else {
+                    "{}"
+                };
                 json!({"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}})
             });
             message["tool_calls"] = calls.collect();
@@ -299,7 +309,11 @@ impl Answer {
             Some("content_filter") => Some("(The provider's filter stopped the answer here.)"),
             _ => None,
         };
-        let calls = self.calls.into_iter().map(|call| ToolCall { id: call.id, name: call.name, input: arguments(&call.arguments) });
+        let calls = self.calls.into_iter().map(|call| ToolCall {
+            id: call.id,
+            name: call.name,
+            input: arguments(&call.arguments),
+        });
         Round { calls: calls.collect(), usage: self.usage, note }
     }
 }

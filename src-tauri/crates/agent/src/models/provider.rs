@@ -232,7 +232,9 @@ mod tests {
 
     #[test]
     fn a_missing_key_is_named_with_its_secret() {
-        for (slug, secret) in [("opus", "ANTHROPIC_API_KEY"), ("gpt-5", "OPENAI_API_KEY"), ("openrouter/x", "OPENROUTER_API_KEY")] {
+        for (slug, secret) in
+            [("opus", "ANTHROPIC_API_KEY"), ("gpt-5", "OPENAI_API_KEY"), ("openrouter/x", "OPENROUTER_API_KEY")]
+        {
             let fault = choose(slug, &variables(&[])).unwrap_err();
             assert_eq!(fault.code, "model_key_missing");
             assert!(fault.text.contains(secret), "{}", fault.text);

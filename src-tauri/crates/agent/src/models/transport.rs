@@ -47,9 +47,8 @@ fn client(local: bool) -> Result<Client, reqwest::Error> {
     if let Some(client) = slot.get() {
         return Ok(client.clone());
     }
-    let builder = Client::builder()
-        .connect_timeout(Duration::from_secs(10))
-        .redirect(reqwest::redirect::Policy::none());
+    let builder =
+        Client::builder().connect_timeout(Duration::from_secs(10)).redirect(reqwest::redirect::Policy::none());
     let client = if local { builder.no_proxy() } else { builder }.build()?;
     Ok(slot.get_or_init(|| client).clone())
 }
@@ -101,7 +100,8 @@ impl Transport {
     }
 
     fn events(&self, endpoint: &Endpoint, response: Response) -> Result<Events, Fault> {
-        let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("text/event-stream");
+        let kind =
+            response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("text/event-stream");
         if !kind.starts_with("text/event-stream") {
             return Err(Fault::bad_answer(endpoint, "no event stream"));
         }
@@ -210,4 +210,3 @@ pub(crate) fn common_refusal(endpoint: &Endpoint, status: u16, headers: &HeaderM
         _ => Refusal::Final(Fault::refused(endpoint, status, said)),
     }
 }
-

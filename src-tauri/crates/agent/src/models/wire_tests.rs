@@ -46,9 +46,16 @@ fn begin(stub: &ModelStub, wire: Wire) -> Box<dyn Conversation> {
     let Ok(Choice::Model(endpoint)) = provider::choose(slug, &variables) else { panic!("no endpoint") };
     let opening = Opening {
         system: "You are a stub's guest.".into(),
-        history: vec![Utterance { speaker: Speaker::User, text: "earlier".into() }, Utterance { speaker: Speaker::Agent, text: "yes".into() }],
+        history: vec![
+            Utterance { speaker: Speaker::User, text: "earlier".into() },
+            Utterance { speaker: Speaker::Agent, text: "yes".into() },
+        ],
         message: "go".into(),
-        tools: vec![ToolSpec { name: "look", description: "Looks.", schema: json!({"type": "object", "properties": {"at": {"type": "string"}}}) }],
+        tools: vec![ToolSpec {
+            name: "look",
+            description: "Looks.",
+            schema: json!({"type": "object", "properties": {"at": {"type": "string"}}}),
+        }],
         max_output_tokens: 100,
     };
     converse(transport(), endpoint, &opening)
@@ -189,7 +196,10 @@ async fn slow_is_not_silent() {
 #[tokio::test]
 async fn an_error_in_the_middle_of_a_stream_is_understood() {
     let anthropic = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\n";
-    assert_eq!(first_round(Wire::Anthropic, Reply::Raw(anthropic.into())).await.0.unwrap_err().code, "model_overloaded");
+    assert_eq!(
+        first_round(Wire::Anthropic, Reply::Raw(anthropic.into())).await.0.unwrap_err().code,
+        "model_overloaded"
+    );
     let openai = "data: {\"error\":{\"message\":\"You exceeded\",\"code\":\"insufficient_quota\"}}\n\n";
     assert_eq!(first_round(Wire::OpenAi, Reply::Raw(openai.into())).await.0.unwrap_err().code, "model_quota");
     let openrouter = "data: {\"error\":{\"message\":\"Provider overloaded\",\"code\":503},\"choices\":[]}\n\n";

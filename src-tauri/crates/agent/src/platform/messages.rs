@@ -53,7 +53,12 @@ impl Platform {
     }
 
     /// Sends a letter and waits for the answer's text, at most `limit`.
-    pub(crate) async fn deliver(&self, letter: &Letter, limit: Duration, pause: Duration) -> Result<String, Undelivered> {
+    pub(crate) async fn deliver(
+        &self,
+        letter: &Letter,
+        limit: Duration,
+        pause: Duration,
+    ) -> Result<String, Undelivered> {
         let body = self.request_of(letter);
         let mut tries = 0;
         loop {
@@ -65,7 +70,8 @@ impl Platform {
             if tries == RETRIES {
                 return Err(why);
             }
-            let wait = asked.map_or(pause * 2_u32.pow(tries), |seconds| Duration::from_secs(seconds.min(LONGEST_PAUSE)));
+            let wait =
+                asked.map_or(pause * 2_u32.pow(tries), |seconds| Duration::from_secs(seconds.min(LONGEST_PAUSE)));
             tracing::info!(target_id = %letter.target_id, pause_ms = wait.as_millis(), "message is sent again");
             sleep(wait).await;
             tries += 1;
@@ -78,7 +84,9 @@ impl Platform {
         let sent = self.request(reqwest::Method::POST, &path).timeout(limit).json(body).send().await;
         let response = match sent {
             Ok(response) => response,
-            Err(error) if error.is_timeout() => return Try::Failed(Undelivered(format!("{name} did not answer in time"))),
+            Err(error) if error.is_timeout() => {
+                return Try::Failed(Undelivered(format!("{name} did not answer in time")));
+            }
             Err(_) => return Try::Later(Undelivered(format!("Molecule did not pass the message on to {name}")), None),
         };
         let status = response.status();
@@ -121,7 +129,9 @@ fn read(name: &str, status: StatusCode, bytes: &[u8]) -> Try {
         404 => failed(format!("{name} is no longer there")),
         508 => failed(because("this would go round in circles")),
         502 if body["delivery_confirmed"] == true => failed(format!("the answer of {name} was lost on the way")),
-        502 | 503 => Try::Later(Undelivered(because(&format!("{name} cannot be reached"))), body["retry_after"].as_u64()),
+        502 | 503 => {
+            Try::Later(Undelivered(because(&format!("{name} cannot be reached"))), body["retry_after"].as_u64())
+        }
         code => failed(because(&format!("{name} did not answer (HTTP {code})"))),
     }
 }

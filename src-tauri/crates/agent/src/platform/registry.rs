@@ -115,7 +115,8 @@ impl Platform {
             other => other.clone(),
         };
         let skills = card["skills"].as_array().into_iter().flatten();
-        let skills = skills.filter_map(|skill| skill["name"].as_str().or_else(|| skill["id"].as_str()).or_else(|| skill.as_str()));
+        let skills = skills
+            .filter_map(|skill| skill["name"].as_str().or_else(|| skill["id"].as_str()).or_else(|| skill.as_str()));
         Some(Peer {
             name: if name.is_empty() { id.clone() } else { name },
             role: text("role"),

@@ -78,7 +78,9 @@ impl Platform {
         let rows = self.get(&self.own("/delegations"), LIMIT).await?;
         let rows = rows.as_array().ok_or(PlatformFault::Unexpected)?;
         let text = |row: &Value, key: &str| row[key].as_str().unwrap_or_default().to_owned();
-        let own = rows.iter().filter(|row| row["source_id"].as_str().is_none_or(|id| id.is_empty() || id == self.workspace_id()));
+        let own = rows
+            .iter()
+            .filter(|row| row["source_id"].as_str().is_none_or(|id| id.is_empty() || id == self.workspace_id()));
         Ok(own
             .map(|row| Delegation {
                 id: text(row, "delegation_id"),

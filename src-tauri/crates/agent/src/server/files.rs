@@ -33,7 +33,11 @@ fn admitted(agent: &Agent, headers: &HeaderMap) -> Result<(), Refused> {
 }
 
 /// Stores the files of a request, in its order.
-pub(super) async fn ingest(State(served): State<Served>, headers: HeaderMap, mut form: Multipart) -> Result<Json<Value>, Refused> {
+pub(super) async fn ingest(
+    State(served): State<Served>,
+    headers: HeaderMap,
+    mut form: Multipart,
+) -> Result<Json<Value>, Refused> {
     admitted(&served.agent, &headers)?;
     let root = served.agent.folder.as_ref().map(|folder| folder.root().join(UPLOADS));
     let root = root.ok_or_else(|| refuse(StatusCode::SERVICE_UNAVAILABLE, "this agent has no folder for files"))?;
@@ -57,7 +61,8 @@ pub(super) async fn ingest(State(served): State<Served>, headers: HeaderMap, mut
         let written = std::fs::create_dir_all(&root).and_then(|()| std::fs::write(root.join(&file), &bytes));
         written.map_err(|_| refuse(StatusCode::INTERNAL_SERVER_ERROR, "the file could not be stored"))?;
         let mime = mime.or_else(|| mime_guess::from_path(&name).first().map(|mime| mime.to_string()));
-        let mut entry = json!({"uri": format!("workspace:/workspace/{UPLOADS}/{file}"), "name": name, "size": bytes.len()});
+        let mut entry =
+            json!({"uri": format!("workspace:/workspace/{UPLOADS}/{file}"), "name": name, "size": bytes.len()});
         if let Some(mime) = mime {
             entry["mimeType"] = json!(mime);
         }
@@ -72,7 +77,8 @@ pub(super) async fn ingest(State(served): State<Served>, headers: HeaderMap, mut
 /// A name that is safe as a file's: 10 §13.1.
 fn sanitise(name: &str) -> String {
     let base = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let clean: String = base.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' }).collect();
+    let clean: String =
+        base.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' }).collect();
     if clean.is_empty() || clean == "." || clean == ".." {
         return "file".to_owned();
     }
@@ -92,14 +98,20 @@ pub(super) struct Wanted {
 }
 
 /// Hands a file out.
-pub(super) async fn read(State(served): State<Served>, headers: HeaderMap, Query(wanted): Query<Wanted>) -> Result<Response, Refused> {
+pub(super) async fn read(
+    State(served): State<Served>,
+    headers: HeaderMap,
+    Query(wanted): Query<Wanted>,
+) -> Result<Response, Refused> {
     admitted(&served.agent, &headers)?;
     let (folder, rest) = locate(&served.agent, &wanted.path).map_err(|text| refuse(StatusCode::BAD_REQUEST, text))?;
     let missing = || refuse(StatusCode::NOT_FOUND, "file not found");
     let path = folder.ok_or_else(missing)?.join(rest);
     // A link at the path is not followed.
     let about = std::fs::symlink_metadata(&path).map_err(|_| missing())?;
-    let inside = path.canonicalize().is_ok_and(|real| real.parent() == path.parent().and_then(|p| p.canonicalize().ok()).as_deref());
+    let inside = path
+        .canonicalize()
+        .is_ok_and(|real| real.parent() == path.parent().and_then(|p| p.canonicalize().ok()).as_deref());
     if !about.is_file() || !inside {
         return Err(missing());
     }
@@ -152,7 +164,13 @@ fn disposition(name: &str) -> String {
         .collect();
     let encoded: String = name
         .bytes()
-        .map(|b| if b.is_ascii_alphanumeric() || b"-._~".contains(&b) { char::from(b).to_string() } else { format!("%{b:02X}") })
+        .map(|b| {
+            if b.is_ascii_alphanumeric() || b"-._~".contains(&b) {
+                char::from(b).to_string()
+            } else {
+                format!("%{b:02X}")
+            }
+        })
         .collect();
     format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}")
 }
@@ -163,7 +181,14 @@ mod tests {
 
     #[test]
     fn names_are_made_safe() {
-        for (given, want) in [("a b.md", "a_b.md"), ("../../etc/passwd", "passwd"), ("", "file"), ("..", "file"), ("ä.txt", "_.txt"), ("C:\\x\\y.z", "y.z")] {
+        for (given, want) in [
+            ("a b.md", "a_b.md"),
+            ("../../etc/passwd", "passwd"),
+            ("", "file"),
+            ("..", "file"),
+            ("ä.txt", "_.txt"),
+            ("C:\\x\\y.z", "y.z"),
+        ] {
             assert_eq!(sanitise(given), want, "{given}");
         }
         let long = sanitise(&format!("{}.jpeg", "x".repeat(300)));

@@ -77,7 +77,10 @@ async fn transcript(State(served): State<Served>, headers: HeaderMap) -> Result<
 
 /// Whether a request shows this bearer; no secret on disk admits nobody (40 §9).
 fn shows(headers: &HeaderMap, secret: Option<&SecretString>) -> bool {
-    let shown = headers.get("authorization").and_then(|value| value.to_str().ok()).and_then(|value| value.strip_prefix("Bearer "));
+    let shown = headers
+        .get("authorization")
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.strip_prefix("Bearer "));
     match (shown, secret) {
         (Some(shown), Some(secret)) => shown.trim().as_bytes().ct_eq(secret.expose_secret().as_bytes()).into(),
         _ => false,

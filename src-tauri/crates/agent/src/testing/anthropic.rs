@@ -13,20 +13,33 @@ fn event(name: &str, data: &Value) -> String {
 
 /// The events of `reply`: text in block 0, tools in the blocks after it.
 pub(super) fn events(reply: &Reply) -> Vec<Piece> {
-    let begin = event("message_start", &json!({"type": "message_start", "message": {
-        "id": "msg_stub", "type": "message", "role": "assistant", "content": [], "model": "claude-stub",
-        "stop_reason": null, "stop_sequence": null, "usage": {"input_tokens": 25, "output_tokens": 1},
-    }})) + &event("content_block_start", &json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}))
-        + &event("ping", &json!({"type": "ping"}));
-    let text = |text: &str| event("content_block_delta", &json!({
-        "type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text},
-    }));
+    let begin = event(
+        "message_start",
+        &json!({"type": "message_start", "message": {
+            "id": "msg_stub", "type": "message", "role": "assistant", "content": [], "model": "claude-stub",
+            "stop_reason": null, "stop_sequence": null, "usage": {"input_tokens": 25, "output_tokens": 1},
+        }}),
+    ) + &event(
+        "content_block_start",
+        &json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
+    ) + &event("ping", &json!({"type": "ping"}));
+    let text = |text: &str| {
+        event(
+            "content_block_delta",
+            &json!({
+                "type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text},
+            }),
+        )
+    };
     pieces(reply, begin, text, calls, |tools| {
         let stop = if tools { "tool_use" } else { "end_turn" };
         event("content_block_stop", &json!({"type": "content_block_stop", "index": 0}))
-            + &event("message_delta", &json!({
-                "type": "message_delta", "delta": {"stop_reason": stop, "stop_sequence": null}, "usage": {"output_tokens": 15},
-            }))
+            + &event(
+                "message_delta",
+                &json!({
+                    "type": "message_delta", "delta": {"stop_reason": stop, "stop_sequence": null}, "usage": {"output_tokens": 15},
+                }),
+            )
             + &event("message_stop", &json!({"type": "message_stop"}))
     })
 }
@@ -35,15 +48,21 @@ fn calls(wanted: &[(String, Value)]) -> String {
     let mut out = String::new();
     for (at, (name, input)) in wanted.iter().enumerate() {
         let index = at + 1;
-        out += &event("content_block_start", &json!({"type": "content_block_start", "index": index, "content_block": {
-            "type": "tool_use", "id": format!("toolu_{at}"), "name": name, "input": {},
-        }}));
+        out += &event(
+            "content_block_start",
+            &json!({"type": "content_block_start", "index": index, "content_block": {
+                "type": "tool_use", "id": format!("toolu_{at}"), "name": name, "input": {},
+            }}),
+        );
         let text = input.to_string();
         let middle = text.floor_char_boundary(text.len() / 2);
         for part in ["", &text[..middle], &text[middle..]] {
-            out += &event("content_block_delta", &json!({
-                "type": "content_block_delta", "index": index, "delta": {"type": "input_json_delta", "partial_json": part},
-            }));
+            out += &event(
+                "content_block_delta",
+                &json!({
+                    "type": "content_block_delta", "index": index, "delta": {"type": "input_json_delta", "partial_json": part},
+                }),
+            );
         }
         out += &event("content_block_stop", &json!({"type": "content_block_stop", "index": index}));
     }
@@ -63,9 +82,12 @@ pub(super) fn bad_request(message: &str) -> Response {
 pub(super) fn refuse(refusal: Refusal) -> Response {
     match refusal {
         Refusal::WrongKey => error(401, "authentication_error", "invalid x-api-key"),
-        Refusal::Forbidden => error(403, "permission_error", "Your API key does not have permission to use the specified resource."),
+        Refusal::Forbidden => {
+            error(403, "permission_error", "Your API key does not have permission to use the specified resource.")
+        }
         Refusal::RateLimited(after) => {
-            let mut response = error(429, "rate_limit_error", "Number of request tokens has exceeded your per-minute rate limit.");
+            let mut response =
+                error(429, "rate_limit_error", "Number of request tokens has exceeded your per-minute rate limit.");
             if let Some(after) = after {
                 response.headers_mut().insert("retry-after", after.into());
             }
@@ -99,8 +121,12 @@ pub(super) fn fault_of(headers: &HeaderMap, body: &Value) -> Option<String> {
             return Some("messages: roles must alternate between \"user\" and \"assistant\"".into());
         }
         let blocks = match &message["content"] {
-            Value::String(text) if text.is_empty() => return Some(format!("messages.{at}: all messages must have non-empty content")),
-            Value::Array(blocks) if blocks.is_empty() => return Some(format!("messages.{at}: all messages must have non-empty content")),
+            Value::String(text) if text.is_empty() => {
+                return Some(format!("messages.{at}: all messages must have non-empty content"));
+            }
+            Value::Array(blocks) if blocks.is_empty() => {
+                return Some(format!("messages.{at}: all messages must have non-empty content"));
+            }
             Value::Array(blocks) => blocks.clone(),
             _ => Vec::new(),
         };
@@ -109,9 +135,15 @@ pub(super) fn fault_of(headers: &HeaderMap, body: &Value) -> Option<String> {
         }
         let answered: Vec<&str> = blocks.iter().filter_map(|block| block["tool_use_id"].as_str()).collect();
         if open.iter().any(|id| !answered.contains(&id.as_str())) {
-            return Some(format!("messages.{at}: `tool_use` ids were found without `tool_result` blocks immediately after"));
+            return Some(format!(
+                "messages.{at}: `tool_use` ids were found without `tool_result` blocks immediately after"
+            ));
         }
-        open = blocks.iter().filter(|block| block["type"] == "tool_use").filter_map(|block| block["id"].as_str().map(str::to_owned)).collect();
+        open = blocks
+            .iter()
+            .filter(|block| block["type"] == "tool_use")
+            .filter_map(|block| block["id"].as_str().map(str::to_owned))
+            .collect();
     }
     None
 }

@@ -189,7 +189,8 @@ async fn serve(State(shared): State<Arc<Shared>>, uri: Uri, headers: HeaderMap, 
         Wire::OpenAi => "/v1/chat/completions",
     };
     if uri.path() == "/v1/models" {
-        return axum::Json(serde_json::json!({"object": "list", "data": [{"id": "stub-model", "object": "model"}]})).into_response();
+        return axum::Json(serde_json::json!({"object": "list", "data": [{"id": "stub-model", "object": "model"}]}))
+            .into_response();
     }
     if uri.path() != wanted {
         return (StatusCode::NOT_FOUND, "404 page not found").into_response();
@@ -287,4 +288,3 @@ pub(super) fn pieces(
     }
     out
 }
-

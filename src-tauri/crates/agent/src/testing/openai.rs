@@ -18,21 +18,31 @@ fn chunk(delta: &Value, finish: Option<&str>) -> String {
 
 pub(super) fn events(reply: &Reply) -> Vec<Piece> {
     let begin = chunk(&json!({"role": "assistant", "content": "", "refusal": null}), None);
-    pieces(reply, begin, |text| chunk(&json!({"content": text}), None), calls, |tools| {
-        let usage = json!({
-            "id": "chatcmpl-stub", "object": "chat.completion.chunk", "created": 1, "model": "stub-model",
-            "choices": [], "usage": {"prompt_tokens": 25, "completion_tokens": 15, "total_tokens": 40},
-        });
-        chunk(&json!({}), Some(if tools { "tool_calls" } else { "stop" })) + &format!("data: {usage}\n\ndata: [DONE]\n\n")
-    })
+    pieces(
+        reply,
+        begin,
+        |text| chunk(&json!({"content": text}), None),
+        calls,
+        |tools| {
+            let usage = json!({
+                "id": "chatcmpl-stub", "object": "chat.completion.chunk", "created": 1, "model": "stub-model",
+                "choices": [], "usage": {"prompt_tokens": 25, "completion_tokens": 15, "total_tokens": 40},
+            });
+            chunk(&json!({}), Some(if tools { "tool_calls" } else { "stop" }))
+                + &format!("data: {usage}\n\ndata: [DONE]\n\n")
+        },
+    )
 }
 
 fn calls(wanted: &[(String, Value)]) -> String {
     let mut out = String::new();
     for (index, (name, input)) in wanted.iter().enumerate() {
-        out += &chunk(&json!({"tool_calls": [{
-            "index": index, "id": format!("call_stub_{index}"), "type": "function", "function": {"name": name, "arguments": ""},
-        }]}), None);
+        out += &chunk(
+            &json!({"tool_calls": [{
+                "index": index, "id": format!("call_stub_{index}"), "type": "function", "function": {"name": name, "arguments": ""},
+            }]}),
+            None,
+        );
         let text = input.to_string();
         let middle = text.floor_char_boundary(text.len() / 2);
         for part in [&text[..middle], &text[middle..]] {
@@ -54,8 +64,15 @@ pub(super) fn bad_request(message: &str) -> Response {
 
 pub(super) fn refuse(refusal: Refusal) -> Response {
     match refusal {
-        Refusal::WrongKey => error(401, "Incorrect API key provided: sk-no*****key. You can find your API key in your account.", "invalid_request_error", Some("invalid_api_key")),
-        Refusal::Forbidden => error(403, "Project does not have access to model `stub-model`", "invalid_request_error", None),
+        Refusal::WrongKey => error(
+            401,
+            "Incorrect API key provided: sk-no*****key. You can find your API key in your account.",
+            "invalid_request_error",
+            Some("invalid_api_key"),
+        ),
+        Refusal::Forbidden => {
+            error(403, "Project does not have access to model `stub-model`", "invalid_request_error", None)
+        }
         Refusal::RateLimited(after) => {
             let mut response = error(429, "Rate limit reached for requests", "requests", Some("rate_limit_exceeded"));
             if let Some(after) = after {
@@ -63,10 +80,27 @@ pub(super) fn refuse(refusal: Refusal) -> Response {
             }
             response
         }
-        Refusal::OutOfQuota => error(429, "You exceeded your current quota, please check your plan and billing details.", "insufficient_quota", Some("insufficient_quota")),
-        Refusal::Overloaded => error(503, "The engine is currently overloaded, please try again later", "server_error", None),
-        Refusal::ContextTooLong => error(400, "This model's maximum context length is 8192 tokens. However, your messages resulted in 9001 tokens.", "invalid_request_error", Some("context_length_exceeded")),
-        Refusal::UnknownModel => error(404, "The model `none` does not exist or you do not have access to it.", "invalid_request_error", Some("model_not_found")),
+        Refusal::OutOfQuota => error(
+            429,
+            "You exceeded your current quota, please check your plan and billing details.",
+            "insufficient_quota",
+            Some("insufficient_quota"),
+        ),
+        Refusal::Overloaded => {
+            error(503, "The engine is currently overloaded, please try again later", "server_error", None)
+        }
+        Refusal::ContextTooLong => error(
+            400,
+            "This model's maximum context length is 8192 tokens. However, your messages resulted in 9001 tokens.",
+            "invalid_request_error",
+            Some("context_length_exceeded"),
+        ),
+        Refusal::UnknownModel => error(
+            404,
+            "The model `none` does not exist or you do not have access to it.",
+            "invalid_request_error",
+            Some("model_not_found"),
+        ),
     }
 }
 
@@ -85,7 +119,9 @@ pub(super) fn fault_of(body: &Value) -> Option<String> {
             Some("tool") => {
                 let id = message["tool_call_id"].as_str().unwrap_or_default();
                 if !open.iter().any(|each| each == id) {
-                    return Some(format!("messages.[{at}]: messages with role 'tool' must be a response to a preceding message with 'tool_calls'"));
+                    return Some(format!(
+                        "messages.[{at}]: messages with role 'tool' must be a response to a preceding message with 'tool_calls'"
+                    ));
                 }
                 open.retain(|each| each != id);
             }

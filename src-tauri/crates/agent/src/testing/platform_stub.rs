@@ -74,10 +74,12 @@ impl PlatformStub {
 
     /// The peers of every workspace: (id, name, role, parent id).
     pub fn peers(&self, workspace: &str, peers: &[(&str, &str, &str, Option<&str>)]) {
-        let rows = peers.iter().map(|(id, name, role, parent)| json!({
-            "id": id, "name": name, "role": role, "tier": 1, "status": "online", "url": "", "parent_id": parent,
-            "active_tasks": 0, "agent_card": {"name": name, "skills": []},
-        }));
+        let rows = peers.iter().map(|(id, name, role, parent)| {
+            json!({
+                "id": id, "name": name, "role": role, "tier": 1, "status": "online", "url": "", "parent_id": parent,
+                "active_tasks": 0, "agent_card": {"name": name, "skills": []},
+            })
+        });
         self.fix("GET", &format!("/registry/{workspace}/peers"), 200, rows.collect());
     }
 
@@ -126,7 +128,13 @@ impl Drop for PlatformStub {
     }
 }
 
-async fn serve(State(shared): State<Arc<Shared>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+async fn serve(
+    State(shared): State<Arc<Shared>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let full = uri.path_and_query().map_or_else(String::new, ToString::to_string);
     let posted = Posted {
@@ -151,13 +159,17 @@ fn answer(shared: &Shared, posted: &Posted) -> Response {
     }
     let last = path.rsplit('/').next().unwrap_or_default();
     match (posted.method.as_str(), last) {
-        ("POST", "register") => reply(200, json!({"status": "registered", "delivery_mode": "push", "platform_inbound_secret": "inbound"})),
+        ("POST", "register") => {
+            reply(200, json!({"status": "registered", "delivery_mode": "push", "platform_inbound_secret": "inbound"}))
+        }
         ("POST", "heartbeat") => reply(200, json!({"status": "ok", "platform_inbound_secret": "inbound"})),
         ("GET", "peers" | "shared-context" | "delegations") => reply(200, json!([])),
         ("GET", "resolve") => reply(200, json!({"workspace_id": "w", "instructions": ""})),
         ("POST", "notify") => reply(200, json!({"status": "sent"})),
         ("POST", "activity") => reply(200, json!({"status": "logged"})),
-        ("POST", "delegate") => reply(202, json!({"delegation_id": "d-1", "status": "delegated", "target_id": posted.body["target_id"]})),
+        ("POST", "delegate") => {
+            reply(202, json!({"delegation_id": "d-1", "status": "delegated", "target_id": posted.body["target_id"]}))
+        }
         ("POST", "memories") => {
             rules.memories.push(posted.body.clone());
             reply(201, json!({"id": "m-1", "scope": posted.body["scope"], "namespace": "general"}))
@@ -165,7 +177,9 @@ fn answer(shared: &Shared, posted: &Posted) -> Response {
         ("GET", "memories") => reply(200, Value::Array(rules.memories.clone())),
         ("POST", "approvals") => {
             let id = format!("a-{}", rules.approvals.len() + 1);
-            rules.approvals.insert(0, json!({"id": id, "status": "pending", "action": posted.body["action"], "decided_by": null}));
+            rules
+                .approvals
+                .insert(0, json!({"id": id, "status": "pending", "action": posted.body["action"], "decided_by": null}));
             reply(201, json!({"approval_id": id, "id": id, "status": "pending"}))
         }
         ("GET", "approvals") => reply(200, Value::Array(rules.approvals.clone())),

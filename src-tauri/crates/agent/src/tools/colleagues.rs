@@ -53,7 +53,10 @@ pub(super) async fn delegate_later(scope: &Scope, call: &ToolCall, target: Optio
     let (target, task) = (known(target)?, text(call, "task")?);
     let key = format!("{}:{}", scope.turn.id(), call.id);
     let id = scope.agent.platform.delegate(&target.id, task, &key).await?;
-    Ok(Done { text: format!("{} has the task. Its id is {id}.", target.name), data: json!({"task_id": id, "target_id": target.id}) })
+    Ok(Done {
+        text: format!("{} has the task. Its id is {id}.", target.name),
+        data: json!({"task_id": id, "target_id": target.id}),
+    })
 }
 
 /// How far a task is.

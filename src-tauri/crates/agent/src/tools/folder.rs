@@ -38,7 +38,8 @@ pub(super) fn read(scope: &Scope, call: &ToolCall) -> Outcome {
 
 pub(super) fn list(scope: &Scope, call: &ToolCall) -> Outcome {
     let depth = call.input.get("depth").and_then(Value::as_u64).unwrap_or(1).clamp(1, 5);
-    let listing = folder(scope)?.list(optional(call, "path").unwrap_or_default(), usize::try_from(depth).unwrap_or(1))?;
+    let listing =
+        folder(scope)?.list(optional(call, "path").unwrap_or_default(), usize::try_from(depth).unwrap_or(1))?;
     Ok(lines(listing.entries, listing.cut, "The folder is empty."))
 }
 
@@ -81,7 +82,8 @@ pub(super) async fn edit(scope: &Scope, call: &ToolCall) -> Outcome {
 async fn make(scope: &Scope, call: &ToolCall, change: Change) -> Outcome {
     let verb = if change.creates() { "Create" } else { "Change" };
     let reason = optional(call, "reason").unwrap_or_default().to_owned();
-    approved(scope, format!("{verb} {}", change.path()), reason, json!({"diff": change.diff, "path": change.path()})).await?;
+    approved(scope, format!("{verb} {}", change.path()), reason, json!({"diff": change.diff, "path": change.path()}))
+        .await?;
     writable(scope)?.make(&change)?;
     Ok(format!("{} is written.", change.path()).into())
 }
@@ -96,7 +98,8 @@ pub(super) async fn command(scope: &Scope, call: &ToolCall) -> Outcome {
         Some(cwd) => folder.resolve(cwd)?,
         None => PathBuf::new(),
     };
-    let seconds = call.input.get("timeout_seconds").and_then(Value::as_u64).unwrap_or(COMMAND_DEFAULT).clamp(1, COMMAND_MOST);
+    let seconds =
+        call.input.get("timeout_seconds").and_then(Value::as_u64).unwrap_or(COMMAND_DEFAULT).clamp(1, COMMAND_MOST);
     let reason = optional(call, "reason").unwrap_or_default().to_owned();
     let shown = if cwd.as_os_str().is_empty() { ".".to_owned() } else { cwd.to_string_lossy().into_owned() };
     let title = format!("Run {}", molecule_model::preview::ellipsis(command.lines().next().unwrap_or(command), 80));

@@ -7,8 +7,8 @@ mod specs;
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
 pub(crate) use colleagues::Target;
+use serde_json::{Value, json};
 pub(crate) use specs::offered;
 use tokio::time::Instant;
 
@@ -124,5 +124,9 @@ fn optional<'a>(call: &'a ToolCall, key: &str) -> Option<&'a str> {
 
 /// Asks the person and waits. `Ok`: approved.
 async fn approved(scope: &Scope, action: String, reason: String, context: Value) -> Result<(), Failed> {
-    scope.turn.ask(&scope.agent, action, reason, if context.is_null() { json!({}) } else { context }).await.map_err(Failed)
+    scope
+        .turn
+        .ask(&scope.agent, action, reason, if context.is_null() { json!({}) } else { context })
+        .await
+        .map_err(Failed)
 }

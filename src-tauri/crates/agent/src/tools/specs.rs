@@ -14,26 +14,59 @@ fn spec(name: &'static str, description: &'static str, properties: Value, requir
 pub(crate) fn offered(agent: &Agent) -> Vec<ToolSpec> {
     let text = || json!({"type": "string"});
     let mut all = vec![
-        spec("delegate_task", "Hand a task to a colleague and wait for the answer. Call it several times at once to work in parallel.",
-            json!({"workspace_id": {"type": "string", "description": "the colleague's id or name"}, "task": text()}), &["workspace_id", "task"]),
-        spec("delegate_task_async", "Hand a task to a colleague without waiting. Answers an id for check_task_status.",
-            json!({"workspace_id": text(), "task": text()}), &["workspace_id", "task"]),
-        spec("check_task_status", "How far a task is that was handed over without waiting.",
-            json!({"workspace_id": text(), "task_id": text()}), &["task_id"]),
+        spec(
+            "delegate_task",
+            "Hand a task to a colleague and wait for the answer. Call it several times at once to work in parallel.",
+            json!({"workspace_id": {"type": "string", "description": "the colleague's id or name"}, "task": text()}),
+            &["workspace_id", "task"],
+        ),
+        spec(
+            "delegate_task_async",
+            "Hand a task to a colleague without waiting. Answers an id for check_task_status.",
+            json!({"workspace_id": text(), "task": text()}),
+            &["workspace_id", "task"],
+        ),
+        spec(
+            "check_task_status",
+            "How far a task is that was handed over without waiting.",
+            json!({"workspace_id": text(), "task_id": text()}),
+            &["task_id"],
+        ),
         spec("list_peers", "The colleagues you may talk to, with id, role and status.", json!({}), &[]),
-        spec("send_message_to_user", "Say something to the person now, before your answer is done.", json!({"message": text()}), &["message"]),
-        spec("commit_memory", "Remember a fact: LOCAL for yourself, TEAM for your team.",
-            json!({"content": text(), "scope": {"type": "string", "enum": ["LOCAL", "TEAM", "GLOBAL"]}}), &["content"]),
-        spec("recall_memory", "What is remembered about something.",
-            json!({"query": text(), "scope": {"type": "string", "enum": ["", "LOCAL", "TEAM", "GLOBAL"]}}), &["query"]),
+        spec(
+            "send_message_to_user",
+            "Say something to the person now, before your answer is done.",
+            json!({"message": text()}),
+            &["message"],
+        ),
+        spec(
+            "commit_memory",
+            "Remember a fact: LOCAL for yourself, TEAM for your team.",
+            json!({"content": text(), "scope": {"type": "string", "enum": ["LOCAL", "TEAM", "GLOBAL"]}}),
+            &["content"],
+        ),
+        spec(
+            "recall_memory",
+            "What is remembered about something.",
+            json!({"query": text(), "scope": {"type": "string", "enum": ["", "LOCAL", "TEAM", "GLOBAL"]}}),
+            &["query"],
+        ),
     ];
     if agent.folder.is_some() {
         all.extend([
             spec("read_file", "Read a text file of the folder.", json!({"path": text()}), &["path"]),
-            spec("list_files", "What lies in a folder.",
-                json!({"path": text(), "depth": {"type": "integer", "minimum": 1, "maximum": 5}}), &[]),
-            spec("search_files", "Lines that fit a regular expression.",
-                json!({"pattern": text(), "path": text(), "case_sensitive": {"type": "boolean"}}), &["pattern"]),
+            spec(
+                "list_files",
+                "What lies in a folder.",
+                json!({"path": text(), "depth": {"type": "integer", "minimum": 1, "maximum": 5}}),
+                &[],
+            ),
+            spec(
+                "search_files",
+                "Lines that fit a regular expression.",
+                json!({"pattern": text(), "path": text(), "case_sensitive": {"type": "boolean"}}),
+                &["pattern"],
+            ),
         ]);
     }
     if agent.may_write() {

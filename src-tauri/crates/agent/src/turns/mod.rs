@@ -60,7 +60,9 @@ impl Turns {
         known.by_id.insert(turn.id().to_owned(), Arc::clone(&turn));
         if known.order.len() > KEPT {
             // The oldest that is over; one that still runs is never forgotten.
-            if let Some(at) = known.order.iter().position(|id| known.by_id.get(id).is_none_or(|turn| turn.ending().is_some())) {
+            if let Some(at) =
+                known.order.iter().position(|id| known.by_id.get(id).is_none_or(|turn| turn.ending().is_some()))
+            {
                 if let Some(id) = known.order.remove(at) {
                     known.by_id.remove(&id);
                 }

@@ -8,7 +8,9 @@ use tokio::time::sleep;
 use super::{Incoming, Turn};
 use crate::agent::Agent;
 use crate::models::rehearsal::{Cast, Rehearsal, Scene};
-use crate::models::{Choice, Conversation, Fault, Opening, Speaker, ToolResult, Transport, Utterance, converse, provider};
+use crate::models::{
+    Choice, Conversation, Fault, Opening, Speaker, ToolResult, Transport, Utterance, converse, provider,
+};
 use crate::platform::Peer;
 use crate::profile::Profile;
 use crate::{prompt, tools};
@@ -70,8 +72,12 @@ async fn call_off(agent: &Agent, turn: &Turn) {
 }
 
 async fn talk(agent: &Arc<Agent>, turn: &Arc<Turn>) -> Result<(), Fault> {
-    let profile = Profile::load(&agent.config.config_dir)
-        .map_err(|fault| Fault::new("config_invalid", format!("This agent's configuration cannot be read: {fault}. Correct it and send the message again.")))?;
+    let profile = Profile::load(&agent.config.config_dir).map_err(|fault| {
+        Fault::new(
+            "config_invalid",
+            format!("This agent's configuration cannot be read: {fault}. Correct it and send the message again."),
+        )
+    })?;
     let mut conversation = open(agent, turn, &profile).await?;
     let scope = tools::Scope { agent: Arc::clone(agent), turn: Arc::clone(turn) };
     let mut results: Vec<ToolResult> = Vec::new();
@@ -86,7 +92,12 @@ async fn talk(agent: &Arc<Agent>, turn: &Arc<Turn>) -> Result<(), Fault> {
         }
         results = join_all(round.calls.into_iter().map(|call| tools::run(&scope, call))).await;
     }
-    Err(Fault::new("too_many_rounds", format!("The agent used its tools {MOST_ROUNDS} times without coming to an end and was stopped. Ask for less at once.")))
+    Err(Fault::new(
+        "too_many_rounds",
+        format!(
+            "The agent used its tools {MOST_ROUNDS} times without coming to an end and was stopped. Ask for less at once."
+        ),
+    ))
 }
 
 async fn open(agent: &Arc<Agent>, turn: &Turn, profile: &Profile) -> Result<Box<dyn Conversation>, Fault> {
@@ -156,7 +167,10 @@ pub(crate) fn history(params: &serde_json::Value) -> Vec<Utterance> {
     entries
         .filter_map(|entry| {
             let text = molecule_a2a::reply::message_text(entry)?;
-            let speaker = if entry["role"].as_str().is_some_and(|role| role.eq_ignore_ascii_case("user") || role == "ROLE_USER") {
+            let speaker = if entry["role"]
+                .as_str()
+                .is_some_and(|role| role.eq_ignore_ascii_case("user") || role == "ROLE_USER")
+            {
                 Speaker::User
             } else {
                 Speaker::Agent

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use molecule_a2a::wire::{
-    Artifact, ArtifactUpdate, Event, Message, Part, StatusUpdate, Task, TaskState, TaskStatus,
-};
+use molecule_a2a::wire::{Artifact, ArtifactUpdate, Event, Message, Part, StatusUpdate, Task, TaskState, TaskStatus};
 use molecule_model::{Timestamp, preview};
 use serde_json::{Value, json};
 use tokio::sync::{OnceCell, watch};
@@ -164,12 +162,9 @@ impl Turn {
     }
 
     fn progress(&self, state: TaskState, data: Value) {
-        let message = Message::new(
-            molecule_a2a::wire::Role::Agent,
-            uuid::Uuid::new_v4().to_string(),
-            vec![Part::data(data)],
-        )
-        .within(self.context_id(), self.id());
+        let message =
+            Message::new(molecule_a2a::wire::Role::Agent, uuid::Uuid::new_v4().to_string(), vec![Part::data(data)])
+                .within(self.context_id(), self.id());
         self.update(status(state).saying(message), false);
     }
 
@@ -317,12 +312,19 @@ impl Turn {
     /// What a turn that was called off leaves behind: letters (target, message) and questions.
     pub(super) fn left_out(&self) -> (Vec<(String, String)>, Vec<String>) {
         let mut state = self.state();
-        let letters = std::mem::take(&mut state.letters).into_iter().map(|(message, target)| (target, message)).collect();
+        let letters =
+            std::mem::take(&mut state.letters).into_iter().map(|(message, target)| (target, message)).collect();
         (letters, std::mem::take(&mut state.questions))
     }
 
     /// Asks the person and waits for the decision. `Err`: no, in words for the model.
-    pub(crate) async fn ask(&self, agent: &Agent, action: String, reason: String, context: Value) -> Result<(), String> {
+    pub(crate) async fn ask(
+        &self,
+        agent: &Agent,
+        action: String,
+        reason: String,
+        context: Value,
+    ) -> Result<(), String> {
         let question = Question { action, reason, task_id: self.id().to_owned(), context };
         let asked = agent.platform.ask(&question).await;
         let id = asked.map_err(|fault| format!("the person could not be asked: {fault}"))?;

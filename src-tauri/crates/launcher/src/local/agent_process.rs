@@ -34,10 +34,7 @@ impl From<ExitStatus> for End {
         let signal = std::os::unix::process::ExitStatusExt::signal(&status);
         #[cfg(not(unix))]
         let signal = None;
-        Self {
-            code: status.code(),
-            signal,
-        }
+        Self { code: status.code(), signal }
     }
 }
 
@@ -56,9 +53,7 @@ pub(super) struct AgentProcess {
 static FORK: Mutex<()> = Mutex::new(());
 
 impl AgentProcess {
-    pub(super) fn spawn(
-        program: &Program<'_>,
-    ) -> Result<(Self, ChildStdout, ChildStderr), LaunchError> {
+    pub(super) fn spawn(program: &Program<'_>) -> Result<(Self, ChildStdout, ChildStderr), LaunchError> {
         let mut command = Command::new(program.path);
         command
             .args(program.args)
@@ -78,21 +73,10 @@ impl AgentProcess {
         let mut child = spawned.map_err(LaunchError::Spawn)?;
         let ends = (child.id(), child.stdout.take(), child.stderr.take());
         let (Some(pid), Some(stdout), Some(stderr)) = ends else {
-            return Err(LaunchError::Spawn(std::io::Error::other(
-                "process without pipes",
-            )));
+            return Err(LaunchError::Spawn(std::io::Error::other("process without pipes")));
         };
         let stdin = child.stdin.take();
-        Ok((
-            Self {
-                child,
-                pid,
-                stdin,
-                reaped: false,
-            },
-            stdout,
-            stderr,
-        ))
+        Ok((Self { child, pid, stdin, reaped: false }, stdout, stderr))
     }
 
     pub(super) fn pid(&self) -> u32 {
@@ -110,10 +94,7 @@ impl AgentProcess {
         }
         status.map(End::from).unwrap_or_else(|error| {
             tracing::error!(pid = self.pid, %error, "how an agent ended cannot be known");
-            End {
-                code: None,
-                signal: None,
-            }
+            End { code: None, signal: None }
         })
     }
 

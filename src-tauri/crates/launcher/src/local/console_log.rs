@@ -25,13 +25,7 @@ impl ConsoleLog {
         let file = open_append(path).await?;
         let size = file.metadata().await?.len();
         let written = Arc::default();
-        Ok(Self {
-            path: path.to_owned(),
-            limit,
-            file,
-            size,
-            written,
-        })
+        Ok(Self { path: path.to_owned(), limit, file, size, written })
     }
 
     /// Counts the bytes appended since [`open`](Self::open), i.e. by this run of the agent.
@@ -78,10 +72,7 @@ pub(super) async fn tail(path: &Path, bytes: u64) -> io::Result<String> {
     all.extend(newer);
     // The cut may be inside a character: its rest is dropped, so that no replacement sign opens
     // the text.
-    let cut = all
-        .iter()
-        .take_while(|byte| (**byte & 0b1100_0000) == 0b1000_0000)
-        .count();
+    let cut = all.iter().take_while(|byte| (**byte & 0b1100_0000) == 0b1000_0000).count();
     Ok(String::from_utf8_lossy(&all[cut..]).into_owned())
 }
 
@@ -91,8 +82,7 @@ async fn tail_of(path: &Path, bytes: u64) -> io::Result<Vec<u8>> {
         opened => opened?,
     };
     let length = file.metadata().await?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(bytes)))
-        .await?;
+    file.seek(SeekFrom::Start(length.saturating_sub(bytes))).await?;
     let mut content = Vec::new();
     file.take(bytes).read_to_end(&mut content).await?;
     Ok(content)

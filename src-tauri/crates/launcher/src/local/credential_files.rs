@@ -17,10 +17,8 @@ pub(super) struct CredentialFiles {
 impl CredentialFiles {
     /// Writes both, 0600, without a trailing newline.
     pub(super) fn write(config_dir: &Path, credentials: &Credentials) -> Result<Self, LaunchError> {
-        let files = Self {
-            paths: [".auth_token", ".platform_inbound_secret"].map(|name| config_dir.join(name)),
-            kept: false,
-        };
+        let files =
+            Self { paths: [".auth_token", ".platform_inbound_secret"].map(|name| config_dir.join(name)), kept: false };
         let secrets = [&credentials.auth_token, &credentials.inbound_secret];
         for (path, secret) in files.paths.iter().zip(secrets) {
             private_file::write(path, secret.expose_secret().as_bytes())

@@ -86,14 +86,8 @@ pub(super) fn assemble(
     set("WORKSPACE_CONFIG_PATH", path(&spec.config_dir))?;
     set("CONFIGS_DIR", path(&spec.config_dir))?;
     set("MOLECULE_WORKSPACE_DIR", path(&spec.workspace_dir))?;
-    set(
-        "MOLECULE_WORKSPACE_ACCESS",
-        spec.workspace_access.as_str().as_ref(),
-    )?;
-    set(
-        "MOLECULE_AGENT_MEMORY_MB",
-        spec.memory_mb.to_string().as_ref(),
-    )?;
+    set("MOLECULE_WORKSPACE_ACCESS", spec.workspace_access.as_str().as_ref())?;
+    set("MOLECULE_AGENT_MEMORY_MB", spec.memory_mb.to_string().as_ref())?;
     set("MOLECULE_AGENT_NAME", spec.name.as_ref())?;
     for (name, value) in &spec.env {
         set(name, value.expose_secret().as_ref())?;
@@ -118,17 +112,10 @@ mod tests {
     fn with_env(name: &str, value: &str) -> Result<Environment, LaunchError> {
         let mut launch = launch(workspace_id(1), Path::new("/data"));
         launch = Launch::new(
-            crate::LaunchSpec {
-                env: [(name.to_owned(), value.into())].into(),
-                ..launch.spec().clone()
-            },
+            crate::LaunchSpec { env: [(name.to_owned(), value.into())].into(), ..launch.spec().clone() },
             launch.credentials().clone(),
         );
-        assemble(
-            &Environment::from([("PATH".into(), "/bin".into())]),
-            "this-one",
-            &launch,
-        )
+        assemble(&Environment::from([("PATH".into(), "/bin".into())]), "this-one", &launch)
     }
 
     #[test]
@@ -147,10 +134,7 @@ mod tests {
     fn impassable_variables_are_refused_by_name() {
         for (name, value) in [("", "v"), ("A=B", "v"), ("A\0", "v"), ("A", "v\0w")] {
             let error = with_env(name, value).unwrap_err();
-            assert!(
-                matches!(&error, LaunchError::Environment { name: n } if n == name),
-                "{error}"
-            );
+            assert!(matches!(&error, LaunchError::Environment { name: n } if n == name), "{error}");
             assert!(!error.to_string().contains("v\\0w"));
         }
     }

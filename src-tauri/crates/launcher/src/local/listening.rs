@@ -35,10 +35,7 @@ pub(super) async fn wait(
     let mut stdout = BufReader::new(stdout);
     let first_line = async {
         let mut line = Vec::new();
-        let read = (&mut stdout)
-            .take(LINE_LIMIT)
-            .read_until(b'\n', &mut line)
-            .await;
+        let read = (&mut stdout).take(LINE_LIMIT).read_until(b'\n', &mut line).await;
         match read {
             Ok(1..) => parse(&line),
             // Closed without a word: it is ending, or will never speak.
@@ -64,20 +61,9 @@ fn parse(line: &[u8]) -> Result<String, NotListening> {
     }
     let unusable = || NotListening::Unusable(String::from_utf8_lossy(line).into_owned());
     let said: FirstLine = serde_json::from_slice(line).map_err(|_| unusable())?;
-    let address = said
-        .listening
-        .strip_prefix("http://")
-        .ok_or_else(unusable)?;
-    let address: SocketAddr = address
-        .strip_suffix('/')
-        .unwrap_or(address)
-        .parse()
-        .map_err(|_| unusable())?;
-    if address.ip().is_loopback() && address.port() != 0 {
-        Ok(format!("http://{address}"))
-    } else {
-        Err(unusable())
-    }
+    let address = said.listening.strip_prefix("http://").ok_or_else(unusable)?;
+    let address: SocketAddr = address.strip_suffix('/').unwrap_or(address).parse().map_err(|_| unusable())?;
+    if address.ip().is_loopback() && address.port() != 0 { Ok(format!("http://{address}")) } else { Err(unusable()) }
 }
 
 #[cfg(test)]
@@ -86,16 +72,9 @@ mod tests {
 
     #[test]
     fn accepts_loopback_only() {
-        let url =
-            |listening: &str| parse(format!("{{\"listening\":\"{listening}\"}}\n").as_bytes());
-        assert_eq!(
-            url("http://127.0.0.1:41234").unwrap(),
-            "http://127.0.0.1:41234"
-        );
-        assert_eq!(
-            url("http://127.0.0.1:41234/").unwrap(),
-            "http://127.0.0.1:41234"
-        );
+        let url = |listening: &str| parse(format!("{{\"listening\":\"{listening}\"}}\n").as_bytes());
+        assert_eq!(url("http://127.0.0.1:41234").unwrap(), "http://127.0.0.1:41234");
+        assert_eq!(url("http://127.0.0.1:41234/").unwrap(), "http://127.0.0.1:41234");
         assert_eq!(url("http://[::1]:9").unwrap(), "http://[::1]:9");
         for refused in [
             "http://127.0.0.1:0",

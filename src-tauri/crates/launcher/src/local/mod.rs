@@ -155,11 +155,7 @@ impl Launcher for LocalLauncher {
     }
 
     async fn running(&self) -> Vec<Instance> {
-        self.inner
-            .all_slots()
-            .iter()
-            .filter_map(|slot| slot.instance())
-            .collect()
+        self.inner.all_slots().iter().filter_map(|slot| slot.instance()).collect()
     }
 
     async fn console(&self, id: WorkspaceId, tail_bytes: usize) -> Result<String, LaunchError> {
@@ -167,16 +163,8 @@ impl Launcher for LocalLauncher {
             .inner
             .known_slot(id)
             .and_then(|slot| slot.log_path())
-            .unwrap_or_else(|| {
-                self.inner
-                    .options
-                    .workspaces_root
-                    .join(id.to_string())
-                    .join("agent.log")
-            });
-        console_log::tail(&path, tail_bytes as u64)
-            .await
-            .map_err(LaunchError::files("read console log"))
+            .unwrap_or_else(|| self.inner.options.workspaces_root.join(id.to_string()).join("agent.log"));
+        console_log::tail(&path, tail_bytes as u64).await.map_err(LaunchError::files("read console log"))
     }
 
     async fn sweep(&self) -> SweepReport {
@@ -221,9 +209,7 @@ mod testing {
     use crate::{Access, Credentials, Launch, LaunchSpec};
 
     pub(crate) fn workspace_id(number: u8) -> WorkspaceId {
-        format!("00000000-0000-4000-8000-0000000000{number:02x}")
-            .parse()
-            .unwrap()
+        format!("00000000-0000-4000-8000-0000000000{number:02x}").parse().unwrap()
     }
 
     pub(crate) fn launch(workspace_id: WorkspaceId, home: &Path) -> Launch {

@@ -11,9 +11,8 @@ use std::path::{Path, PathBuf};
 pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = temporary(path);
     remove(&temporary)?;
-    let written = open_new(&temporary)
-        .and_then(|mut file| file.write_all(bytes))
-        .and_then(|()| fs::rename(&temporary, path));
+    let written =
+        open_new(&temporary).and_then(|mut file| file.write_all(bytes)).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
         remove(&temporary)?;
     }
@@ -61,10 +60,7 @@ mod tests {
         write(&path, b"new").unwrap();
 
         assert_eq!(fs::read(&path).unwrap(), b"new");
-        assert_eq!(
-            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read(&victim).unwrap(), b"untouched");
         assert!(!temporary(&path).exists());
     }

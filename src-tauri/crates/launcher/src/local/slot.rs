@@ -38,9 +38,7 @@ impl Slot {
     }
 
     pub(super) fn instance(&self) -> Option<Instance> {
-        lock(&self.running)
-            .as_ref()
-            .map(|running| running.instance.clone())
+        lock(&self.running).as_ref().map(|running| running.instance.clone())
     }
 
     pub(super) fn fill(&self, running: Running) {

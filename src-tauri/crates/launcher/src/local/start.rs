@@ -25,19 +25,14 @@ use crate::{Instance, Launch, LaunchError, Started, Unavailable};
 const TAIL: u64 = 4096;
 
 /// Starts what `launch` says in `slot`, whose turn the caller holds and which is empty.
-pub(super) async fn start(
-    inner: &Inner,
-    slot: &Arc<Slot>,
-    launch: &Launch,
-) -> Result<Started, LaunchError> {
+pub(super) async fn start(inner: &Inner, slot: &Arc<Slot>, launch: &Launch) -> Result<Started, LaunchError> {
     let spec = launch.spec();
     let options = &inner.options;
     let environment = environment::assemble(&inner.inherited, &options.installation, launch)?;
     prepare_workspace(&options.workspaces_root, &spec.workspace_dir).await?;
     let credentials = CredentialFiles::write(&spec.config_dir, launch.credentials())?;
-    let log = ConsoleLog::open(&spec.log_path, options.log_limit)
-        .await
-        .map_err(LaunchError::files("open console log"))?;
+    let log =
+        ConsoleLog::open(&spec.log_path, options.log_limit).await.map_err(LaunchError::files("open console log"))?;
     slot.set_log_path(spec.log_path.clone());
 
     let started = Instant::now();
@@ -52,13 +47,7 @@ pub(super) async fn start(
     let written = log.written();
     let mut console = tokio::spawn(log.fill_from(stderr));
 
-    let listening = listening::wait(
-        &mut process,
-        stdout,
-        options.listen_deadline,
-        inner.closing(),
-    )
-    .await;
+    let listening = listening::wait(&mut process, stdout, options.listen_deadline, inner.closing()).await;
     let recorded = match listening {
         Ok(url) => {
             let record = RunRecord {
@@ -69,9 +58,7 @@ pub(super) async fn start(
                 installation: options.installation.clone(),
             };
             let written = record.write(&spec.state_path);
-            written
-                .map(|()| record)
-                .map_err(LaunchError::files("write run record"))
+            written.map(|()| record).map_err(LaunchError::files("write run record"))
         }
         Err(reason) => {
             process.kill().await;
@@ -90,19 +77,11 @@ pub(super) async fn start(
 
     // From here on there is no pause and no failure: the agent gets its keeper.
     credentials.keep();
-    let started_agent = Started {
-        url: record.url.clone(),
-        pid: Some(record.pid),
-    };
+    let started_agent = Started { url: record.url.clone(), pid: Some(record.pid) };
     let (stop, stop_asked) = oneshot::channel();
     let (ended, ended_seen) = watch::channel(false);
     slot.fill(Running {
-        instance: Instance {
-            workspace_id: spec.workspace_id,
-            url: record.url,
-            pid: Some(record.pid),
-            started_at,
-        },
+        instance: Instance { workspace_id: spec.workspace_id, url: record.url, pid: Some(record.pid), started_at },
         pid: record.pid,
         stop: Some(stop),
         ended: ended_seen,
@@ -126,14 +105,9 @@ pub(super) async fn start(
 /// A private folder is made; a folder that the user chose must be there.
 async fn prepare_workspace(workspaces_root: &Path, dir: &Path) -> Result<(), LaunchError> {
     if dir.starts_with(workspaces_root) {
-        fs::create_dir_all(dir)
-            .await
-            .map_err(LaunchError::files("create workspace folder"))?;
+        fs::create_dir_all(dir).await.map_err(LaunchError::files("create workspace folder"))?;
     }
-    fs::read_dir(dir)
-        .await
-        .map(drop)
-        .map_err(LaunchError::WorkspaceFolder)
+    fs::read_dir(dir).await.map(drop).map_err(LaunchError::WorkspaceFolder)
 }
 
 async fn drain(console: &mut JoinHandle<()>) {

@@ -58,13 +58,7 @@ impl Supervisor {
             elapsed_ms = u64::try_from(ran_for.as_millis()).unwrap_or(u64::MAX),
             "agent ended"
         );
-        let exit = Exit {
-            workspace_id: self.workspace_id,
-            code: end.code,
-            signal: end.signal,
-            expected,
-            ran_for,
-        };
+        let exit = Exit { workspace_id: self.workspace_id, code: end.code, signal: end.signal, expected, ran_for };
         // Nobody listening is fine.
         let _ = self.exits.send(exit);
         self.ended.send_replace(true);

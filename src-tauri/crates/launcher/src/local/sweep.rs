@@ -27,11 +27,7 @@ pub(super) async fn all(inner: &Arc<Inner>) -> SweepReport {
             if slot.pid().is_some() {
                 return None;
             }
-            let path = inner
-                .options
-                .workspaces_root
-                .join(id.to_string())
-                .join(RECORD);
+            let path = inner.options.workspaces_root.join(id.to_string()).join(RECORD);
             Some((id, one(&inner, id, &path).await))
         });
     }
@@ -57,10 +53,7 @@ pub(super) async fn one(inner: &Inner, id: WorkspaceId, path: &Path) -> Leftover
     let options = &inner.options;
     let leftover = match RunRecord::read(path) {
         Some(record) if record.installation == options.installation => {
-            let marks = Marks {
-                installation: &options.installation,
-                program: &options.program,
-            };
+            let marks = Marks { installation: &options.installation, program: &options.program };
             process::end_leftover(record.pid, record.start_ticks, marks, options.stop_grace).await
         }
         // Unreadable, or copied here from another machine.
@@ -82,17 +75,10 @@ async fn recorded(workspaces_root: &Path) -> Vec<WorkspaceId> {
         return ids;
     };
     while let Ok(Some(entry)) = entries.next_entry().await {
-        let Some(id) = entry
-            .file_name()
-            .to_str()
-            .and_then(WorkspaceId::parse_strict)
-        else {
+        let Some(id) = entry.file_name().to_str().and_then(WorkspaceId::parse_strict) else {
             continue;
         };
-        if fs::try_exists(entry.path().join(RECORD))
-            .await
-            .unwrap_or(false)
-        {
+        if fs::try_exists(entry.path().join(RECORD)).await.unwrap_or(false) {
             ids.push(id);
         }
     }

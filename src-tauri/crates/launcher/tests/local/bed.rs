@@ -5,9 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use molecule_launcher::{
-    Access, Credentials, Exit, Launch, LaunchSpec, Launcher, LocalLauncher, LocalOptions,
-};
+use molecule_launcher::{Access, Credentials, Exit, Launch, LaunchSpec, Launcher, LocalLauncher, LocalOptions};
 use molecule_model::WorkspaceId;
 use tempfile::TempDir;
 use tokio::sync::broadcast;
@@ -46,12 +44,7 @@ impl Bed {
         let installation = WorkspaceId::random().to_string();
         let launcher = launcher(script, &installation, home.path(), adjust);
         let exits = launcher.subscribe_exits();
-        Self {
-            home,
-            launcher,
-            exits,
-            installation,
-        }
+        Self { home, launcher, exits, installation }
     }
 
     /// Another server over the same data directory.
@@ -59,11 +52,7 @@ impl Bed {
         self.second_launcher_with(script, |_| {})
     }
 
-    pub fn second_launcher_with(
-        &self,
-        script: &str,
-        adjust: impl FnOnce(&mut LocalOptions),
-    ) -> LocalLauncher {
+    pub fn second_launcher_with(&self, script: &str, adjust: impl FnOnce(&mut LocalOptions)) -> LocalLauncher {
         launcher(script, &self.installation, self.home.path(), adjust)
     }
 
@@ -94,10 +83,7 @@ impl Bed {
     }
 
     pub async fn exit(&mut self) -> Exit {
-        timeout(SOON, self.exits.recv())
-            .await
-            .expect("no exit")
-            .unwrap()
+        timeout(SOON, self.exits.recv()).await.expect("no exit").unwrap()
     }
 
     /// Processes that carry the mark of this installation, zombies excepted.
@@ -117,11 +103,7 @@ impl Bed {
     /// What a failed or undone start must not leave.
     pub fn assert_nothing_left(&self, id: WorkspaceId) {
         self.assert_no_processes();
-        for name in [
-            "run.json",
-            "configs/.auth_token",
-            "configs/.platform_inbound_secret",
-        ] {
+        for name in ["run.json", "configs/.auth_token", "configs/.platform_inbound_secret"] {
             let path = self.folder(id).join(name);
             assert!(!path.exists(), "{name} was left behind");
         }
@@ -133,18 +115,12 @@ impl Drop for Bed {
     fn drop(&mut self) {
         for pid in self.processes() {
             let pid = rustix::process::Pid::from_raw(pid.cast_signed());
-            let _ =
-                pid.map(|pid| rustix::process::kill_process(pid, rustix::process::Signal::KILL));
+            let _ = pid.map(|pid| rustix::process::kill_process(pid, rustix::process::Signal::KILL));
         }
     }
 }
 
-fn launcher(
-    script: &str,
-    installation: &str,
-    root: &Path,
-    adjust: impl FnOnce(&mut LocalOptions),
-) -> LocalLauncher {
+fn launcher(script: &str, installation: &str, root: &Path, adjust: impl FnOnce(&mut LocalOptions)) -> LocalLauncher {
     let mut options = LocalOptions::new("/bin/sh", installation, root);
     options.args = ["-c", script, "fake-agent"].map(str::to_owned).into();
     adjust(&mut options);
@@ -162,23 +138,13 @@ pub fn credentials() -> Credentials {
 /// The environment that a process was started with; empty when there is no such process.
 pub fn environ(pid: u32) -> Vec<String> {
     let bytes = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    let entries = bytes
-        .split(|byte| *byte == 0)
-        .filter(|entry| !entry.is_empty());
-    entries
-        .map(|entry| String::from_utf8_lossy(entry).into_owned())
-        .collect()
+    let entries = bytes.split(|byte| *byte == 0).filter(|entry| !entry.is_empty());
+    entries.map(|entry| String::from_utf8_lossy(entry).into_owned()).collect()
 }
 
 pub fn variables(pid: u32) -> BTreeMap<String, String> {
     let entries = environ(pid).into_iter();
-    entries
-        .filter_map(|entry| {
-            entry
-                .split_once('=')
-                .map(|(name, value)| (name.into(), value.into()))
-        })
-        .collect()
+    entries.filter_map(|entry| entry.split_once('=').map(|(name, value)| (name.into(), value.into()))).collect()
 }
 
 /// Waits for what another process does; there is no event for it here.

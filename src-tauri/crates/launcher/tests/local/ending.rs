@@ -31,10 +31,7 @@ async fn a_stop_ends_the_whole_family_and_is_an_expected_exit() {
     eventually("the family is gone", || bed.processes().is_empty()).await;
     assert!(!bed.folder(id).join("run.json").exists());
     let exit = bed.exit().await;
-    assert_eq!(
-        (exit.workspace_id, exit.expected, exit.signal),
-        (id, true, Some(15))
-    );
+    assert_eq!((exit.workspace_id, exit.expected, exit.signal), (id, true, Some(15)));
     // S224: gone already is fine.
     bed.launcher.stop(id).await.unwrap();
     assert!(bed.exits.is_empty());
@@ -42,9 +39,7 @@ async fn a_stop_ends_the_whole_family_and_is_an_expected_exit() {
 
 #[tokio::test]
 async fn a_stubborn_agent_is_killed_after_the_grace() {
-    let mut bed = Bed::with(STUBBORN, |options| {
-        options.stop_grace = Duration::from_millis(100)
-    });
+    let mut bed = Bed::with(STUBBORN, |options| options.stop_grace = Duration::from_millis(100));
     let id = WorkspaceId::random();
     bed.launcher.start(bed.launch(id)).await.unwrap();
     let began = Instant::now();
@@ -60,23 +55,13 @@ async fn a_stubborn_agent_is_killed_after_the_grace() {
 async fn a_killed_agent_is_an_unexpected_exit_at_once() {
     let mut bed = Bed::new(FAMILY);
     let id = WorkspaceId::random();
-    let pid = bed
-        .launcher
-        .start(bed.launch(id))
-        .await
-        .unwrap()
-        .pid
-        .unwrap();
+    let pid = bed.launcher.start(bed.launch(id)).await.unwrap().pid.unwrap();
 
     let killed = Instant::now();
     signal(pid, Signal::KILL);
     let exit = bed.exit().await;
 
-    assert!(
-        killed.elapsed() < Duration::from_secs(2),
-        "{:?}",
-        killed.elapsed()
-    );
+    assert!(killed.elapsed() < Duration::from_secs(2), "{:?}", killed.elapsed());
     assert_eq!((exit.workspace_id, exit.expected), (id, false));
     assert_eq!((exit.code, exit.signal), (None, Some(9)));
     assert!(!bed.launcher.is_running(id).await.unwrap());
@@ -101,15 +86,8 @@ async fn an_agent_that_leaves_by_itself_tells_its_code_and_its_last_words() {
     let id = WorkspaceId::random();
     bed.launcher.start(bed.launch(id)).await.unwrap();
     let exit = bed.exit().await;
-    assert_eq!(
-        (exit.code, exit.signal, exit.expected),
-        (Some(7), None, false)
-    );
-    assert!(
-        exit.ran_for >= Duration::from_millis(50),
-        "{:?}",
-        exit.ran_for
-    );
+    assert_eq!((exit.code, exit.signal, exit.expected), (Some(7), None, false));
+    assert!(exit.ran_for >= Duration::from_millis(50), "{:?}", exit.ran_for);
     // All of the console is there when the exit is told; read without a pause in which more of it
     // could arrive.
     let console = std::fs::read_to_string(bed.folder(id).join("agent.log")).unwrap();
@@ -134,10 +112,7 @@ async fn dropping_the_launcher_hangs_up() {
     drop(launcher);
 
     let exit = bed.exit().await;
-    assert_eq!(
-        (exit.code, exit.signal, exit.expected),
-        (Some(0), None, true)
-    );
+    assert_eq!((exit.code, exit.signal, exit.expected), (Some(0), None, true));
     let log = std::fs::read_to_string(bed.folder(id).join("agent.log")).unwrap();
     assert_eq!(log, "stdin ended\n");
     bed.assert_no_processes();
@@ -150,17 +125,11 @@ fn the_end_of_the_runtime_ends_the_agents() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let bed = runtime.block_on(async {
         let bed = Bed::new(STUBBORN);
-        bed.launcher
-            .start(bed.launch(WorkspaceId::random()))
-            .await
-            .unwrap();
+        bed.launcher.start(bed.launch(WorkspaceId::random())).await.unwrap();
         bed
     });
     drop(runtime);
-    let watcher = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .unwrap();
+    let watcher = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     watcher.block_on(eventually("they are gone", || bed.processes().is_empty()));
 }
 
@@ -169,37 +138,20 @@ async fn shutdown_ends_all_in_parallel_and_starts_no_more() {
     let grace = Duration::from_millis(300);
     let mut bed = Bed::with(STUBBORN, |options| options.stop_grace = grace);
     for _ in 0..8 {
-        bed.launcher
-            .start(bed.launch(WorkspaceId::random()))
-            .await
-            .unwrap();
+        bed.launcher.start(bed.launch(WorkspaceId::random())).await.unwrap();
     }
     let began = Instant::now();
     bed.launcher.shutdown().await;
-    assert!(
-        began.elapsed() < grace * 8,
-        "one after the other: {:?}",
-        began.elapsed()
-    );
+    assert!(began.elapsed() < grace * 8, "one after the other: {:?}", began.elapsed());
     assert!(bed.launcher.running().await.is_empty());
     for _ in 0..8 {
         assert!(bed.exit().await.expected);
     }
     eventually("they are gone", || bed.processes().is_empty()).await;
 
-    assert_eq!(
-        bed.launcher.available().await,
-        Err(Unavailable::ShuttingDown)
-    );
-    let error = bed
-        .launcher
-        .start(bed.launch(WorkspaceId::random()))
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(error, LaunchError::Unavailable(Unavailable::ShuttingDown)),
-        "{error}"
-    );
+    assert_eq!(bed.launcher.available().await, Err(Unavailable::ShuttingDown));
+    let error = bed.launcher.start(bed.launch(WorkspaceId::random())).await.unwrap_err();
+    assert!(matches!(error, LaunchError::Unavailable(Unavailable::ShuttingDown)), "{error}");
 }
 
 /// A start that still waits for its agent does not hold up the shutdown.
@@ -214,10 +166,7 @@ async fn shutdown_gives_up_starts_in_progress() {
     let both = async { tokio::join!(bed.launcher.start(bed.launch(id)), shutdown) };
     let (started, ()) = timeout(SOON, both).await.unwrap();
     let error = started.unwrap_err();
-    assert!(
-        matches!(error, LaunchError::Unavailable(Unavailable::ShuttingDown)),
-        "{error}"
-    );
+    assert!(matches!(error, LaunchError::Unavailable(Unavailable::ShuttingDown)), "{error}");
     eventually("it is gone", || bed.processes().is_empty()).await;
     bed.assert_nothing_left(id);
 }

@@ -48,10 +48,7 @@ async fn a_started_agent_is_recorded_and_running() {
     assert_eq!(url, "http://127.0.0.1:41234");
     assert!(bed.launcher.is_running(id).await.unwrap());
     let [instance] = bed.launcher.running().await.try_into().unwrap();
-    assert_eq!(
-        (instance.workspace_id, &instance.url, instance.pid),
-        (id, &url, pid)
-    );
+    assert_eq!((instance.workspace_id, &instance.url, instance.pid), (id, &url, pid));
     let record: serde_json::Value =
         serde_json::from_slice(&fs::read(bed.folder(id).join("run.json")).unwrap()).unwrap();
     assert_eq!(record["pid"], pid.unwrap());
@@ -77,10 +74,7 @@ async fn credential_files_are_private_and_precede_the_agent() {
     let configs = bed.folder(id).join("configs");
     let expected = [
         (configs.join(".auth_token"), "token-very-secret"),
-        (
-            configs.join(".platform_inbound_secret"),
-            "inbound-very-secret",
-        ),
+        (configs.join(".platform_inbound_secret"), "inbound-very-secret"),
     ];
     for (path, content) in expected {
         assert_eq!(fs::read_to_string(&path).unwrap(), content);
@@ -99,8 +93,7 @@ fn mode(path: &std::path::Path) -> u32 {
 
 #[tokio::test]
 async fn the_environment_is_cleared_and_then_exactly_what_was_given() {
-    let withheld =
-        std::env::vars_os().filter(|(name, _)| !PASSED.iter().any(|passed| name == passed));
+    let withheld = std::env::vars_os().filter(|(name, _)| !PASSED.iter().any(|passed| name == passed));
     assert!(withheld.count() > 0, "the server has something to withhold");
     let bed = Bed::new(WELL_BEHAVED);
     let id = WorkspaceId::random();
@@ -117,26 +110,15 @@ async fn the_environment_is_cleared_and_then_exactly_what_was_given() {
         ("MOLECULE_AGENT_MEMORY_MB", "512".to_owned()),
         ("MOLECULE_AGENT_NAME", "Researcher".to_owned()),
         ("MOLECULE_INSTALLATION", bed.installation.clone()),
-        (
-            "MOLECULE_URL",
-            "http://127.0.0.1:1/as/capability-very-secret".to_owned(),
-        ),
+        ("MOLECULE_URL", "http://127.0.0.1:1/as/capability-very-secret".to_owned()),
         ("MOLECULE_WORKSPACE_ACCESS", "read_only".to_owned()),
         ("MOLECULE_WORKSPACE_DIR", format!("{folder}/workspace")),
         ("OPENAI_API_KEY", "sk-very-secret".to_owned()),
-        (
-            "PLATFORM_URL",
-            "http://127.0.0.1:1/as/capability-very-secret".to_owned(),
-        ),
+        ("PLATFORM_URL", "http://127.0.0.1:1/as/capability-very-secret".to_owned()),
         ("WORKSPACE_CONFIG_PATH", format!("{folder}/configs")),
         ("WORKSPACE_ID", id.to_string()),
     ];
-    assert_eq!(
-        variables,
-        expected
-            .map(|(name, value)| (name.to_owned(), value))
-            .into()
-    );
+    assert_eq!(variables, expected.map(|(name, value)| (name.to_owned(), value)).into());
     let cmdline = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap();
     assert!(!cmdline.contains("secret"), "{cmdline}");
     let cwd = fs::read_link(format!("/proc/{pid}/cwd")).unwrap();
@@ -152,9 +134,7 @@ async fn an_early_exit_tells_the_end_of_this_runs_console_only() {
         let env = [("RUN".to_owned(), run.into())];
         let launch = bed.launch_with(id, |spec| spec.env = env.into());
         let error = bed.launcher.start(launch).await.unwrap_err();
-        let LaunchError::ExitedEarly { code, signal, tail } = &error else {
-            panic!("{error}")
-        };
+        let LaunchError::ExitedEarly { code, signal, tail } = &error else { panic!("{error}") };
         assert_eq!((*code, *signal), (Some(3), None));
         assert_eq!(*tail, format!("no config for {run}\n"));
         // S011
@@ -215,26 +195,14 @@ async fn empty_credentials_are_refused() {
     let bed = Bed::new(WELL_BEHAVED);
     let id = WorkspaceId::random();
     let empty = [
-        Credentials {
-            auth_token: "".into(),
-            ..credentials()
-        },
-        Credentials {
-            inbound_secret: "".into(),
-            ..credentials()
-        },
-        Credentials {
-            platform_url: "".into(),
-            ..credentials()
-        },
+        Credentials { auth_token: "".into(), ..credentials() },
+        Credentials { inbound_secret: "".into(), ..credentials() },
+        Credentials { platform_url: "".into(), ..credentials() },
     ];
     for credentials in empty {
         let launch = Launch::new(bed.launch(id).spec().clone(), credentials);
         let error = bed.launcher.start(launch).await.unwrap_err();
-        assert!(
-            matches!(error, LaunchError::IncompleteCredentials),
-            "{error}"
-        );
+        assert!(matches!(error, LaunchError::IncompleteCredentials), "{error}");
         bed.assert_nothing_left(id);
     }
 }
@@ -242,19 +210,11 @@ async fn empty_credentials_are_refused() {
 /// `R-58`, `S002`: no usable launcher is an answer, and nothing is touched.
 #[tokio::test]
 async fn a_missing_program_is_unavailable() {
-    let bed = Bed::with("", |options| {
-        options.program = "/nonexistent/molecule".into()
-    });
+    let bed = Bed::with("", |options| options.program = "/nonexistent/molecule".into());
     let id = WorkspaceId::random();
-    assert_eq!(
-        bed.launcher.available().await,
-        Err(Unavailable::ProgramMissing)
-    );
+    assert_eq!(bed.launcher.available().await, Err(Unavailable::ProgramMissing));
     let error = bed.launcher.start(bed.launch(id)).await.unwrap_err();
-    assert!(
-        matches!(error, LaunchError::Unavailable(Unavailable::ProgramMissing)),
-        "{error}"
-    );
+    assert!(matches!(error, LaunchError::Unavailable(Unavailable::ProgramMissing)), "{error}");
     assert!(!error.public().contains("nonexistent"));
     bed.assert_nothing_left(id);
     assert_eq!(bed.launcher.console(id, 10).await.unwrap(), "");
@@ -285,10 +245,8 @@ async fn twenty_agents_start_at_once() {
         starts.spawn(async move { launcher.start(launch).await });
     }
     let started = timeout(SOON, starts.join_all()).await.unwrap();
-    let pids: std::collections::BTreeSet<_> = started
-        .into_iter()
-        .map(|started| started.unwrap().pid.unwrap())
-        .collect();
+    let pids: std::collections::BTreeSet<_> =
+        started.into_iter().map(|started| started.unwrap().pid.unwrap()).collect();
     assert_eq!(pids.len(), 20);
     assert_eq!(launcher.running().await.len(), 20);
     for id in &ids {
@@ -336,17 +294,10 @@ async fn the_console_turns_over_and_is_read_across_the_turn() {
     let size = |name| fs::metadata(bed.folder(id).join(name)).unwrap().len();
     assert!(size("agent.log.1") > 0 && size("agent.log") > 0);
     let console = bed.launcher.console(id, usize::MAX).await.unwrap();
-    assert!(
-        console.ends_with("line 1998 of the console\nline 1999 of the console\n"),
-        "{console}"
-    );
+    assert!(console.ends_with("line 1998 of the console\nline 1999 of the console\n"), "{console}");
     let tail = bed.launcher.console(id, 25).await.unwrap();
     assert_eq!(tail, "line 1999 of the console\n");
     // The next server reads it without having run the agent.
-    let next = bed
-        .second_launcher("")
-        .console(id, usize::MAX)
-        .await
-        .unwrap();
+    let next = bed.second_launcher("").console(id, usize::MAX).await.unwrap();
     assert_eq!(next, console);
 }

@@ -41,14 +41,7 @@ impl Drop for Bystander {
 
 fn start_ticks(pid: u32) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    stat.rsplit_once(')')
-        .unwrap()
-        .1
-        .split_whitespace()
-        .nth(19)
-        .unwrap()
-        .parse()
-        .unwrap()
+    stat.rsplit_once(')').unwrap().1.split_whitespace().nth(19).unwrap().parse().unwrap()
 }
 
 fn record(bed: &Bed, id: WorkspaceId, pid: u32, start_ticks: u64, installation: &str) {
@@ -77,13 +70,7 @@ async fn a_leftover_is_ended_with_its_family_and_its_record() {
 
     let report = bed.second_launcher("").sweep().await;
 
-    assert_eq!(
-        report,
-        SweepReport {
-            killed: vec![id],
-            ..SweepReport::default()
-        }
-    );
+    assert_eq!(report, SweepReport { killed: vec![id], ..SweepReport::default() });
     bed.assert_no_processes();
     assert!(!bed.folder(id).join("run.json").exists());
     let exit = bed.exit().await;
@@ -119,13 +106,7 @@ async fn what_a_leftover_starts_on_its_way_out_is_ended() {
     let mut agent = Bystander(agent.spawn().unwrap());
     let mut stdout = BufReader::new(agent.0.stdout.take().unwrap());
     stdout.read_line(&mut String::new()).unwrap();
-    record(
-        &bed,
-        id,
-        agent.pid(),
-        start_ticks(agent.pid()),
-        &bed.installation,
-    );
+    record(&bed, id, agent.pid(), start_ticks(agent.pid()), &bed.installation);
 
     let report = bed.launcher.sweep().await;
 
@@ -141,25 +122,13 @@ async fn what_an_ended_agent_left_in_its_group_is_ended() {
     let id = WorkspaceId::random();
     let mut leader = Bystander::new(Some(&bed.installation));
     let mut orphan = Command::new("sleep");
-    orphan
-        .arg("1000")
-        .env_clear()
-        .env("MOLECULE_INSTALLATION", &bed.installation);
+    orphan.arg("1000").env_clear().env("MOLECULE_INSTALLATION", &bed.installation);
     orphan.process_group(leader.pid().try_into().unwrap());
     let mut orphan = Bystander(orphan.spawn().unwrap());
     let mut stranger = Command::new("sleep");
-    stranger
-        .arg("1000")
-        .env_clear()
-        .process_group(leader.pid().try_into().unwrap());
+    stranger.arg("1000").env_clear().process_group(leader.pid().try_into().unwrap());
     let mut stranger = Bystander(stranger.spawn().unwrap());
-    record(
-        &bed,
-        id,
-        leader.pid(),
-        start_ticks(leader.pid()),
-        &bed.installation,
-    );
+    record(&bed, id, leader.pid(), start_ticks(leader.pid()), &bed.installation);
     leader.0.kill().unwrap();
     leader.0.wait().unwrap();
 
@@ -180,37 +149,13 @@ async fn what_is_not_provably_ours_is_spared() {
     let mut from_elsewhere = Bystander::new(Some(&bed.installation));
     let ids: Vec<_> = (0..5).map(|_| WorkspaceId::random()).collect();
     // The number was given to someone else's process.
-    record(
-        &bed,
-        ids[0],
-        unmarked.pid(),
-        start_ticks(unmarked.pid()),
-        &bed.installation,
-    );
-    record(
-        &bed,
-        ids[1],
-        neighbour.pid(),
-        start_ticks(neighbour.pid()),
-        &bed.installation,
-    );
+    record(&bed, ids[0], unmarked.pid(), start_ticks(unmarked.pid()), &bed.installation);
+    record(&bed, ids[1], neighbour.pid(), start_ticks(neighbour.pid()), &bed.installation);
     // The number was given to a later process, even one of ours.
-    record(
-        &bed,
-        ids[2],
-        later.pid(),
-        start_ticks(later.pid()) - 1,
-        &bed.installation,
-    );
+    record(&bed, ids[2], later.pid(), start_ticks(later.pid()) - 1, &bed.installation);
     // The record came with a copied data directory.
     let elsewhere = start_ticks(from_elsewhere.pid());
-    record(
-        &bed,
-        ids[3],
-        from_elsewhere.pid(),
-        elsewhere,
-        "another-installation",
-    );
+    record(&bed, ids[3], from_elsewhere.pid(), elsewhere, "another-installation");
     // The record is no record.
     record(&bed, ids[4], 1, 0, &bed.installation);
     fs::write(bed.folder(ids[4]).join("run.json"), "{").unwrap();
@@ -220,19 +165,8 @@ async fn what_is_not_provably_ours_is_spared() {
     report.spared.sort();
     let mut expected = ids.clone();
     expected.sort();
-    assert_eq!(
-        report,
-        SweepReport {
-            spared: expected,
-            ..SweepReport::default()
-        }
-    );
-    for process in [
-        &mut unmarked,
-        &mut neighbour,
-        &mut later,
-        &mut from_elsewhere,
-    ] {
+    assert_eq!(report, SweepReport { spared: expected, ..SweepReport::default() });
+    for process in [&mut unmarked, &mut neighbour, &mut later, &mut from_elsewhere] {
         assert!(process.is_alive());
     }
     for id in ids {
@@ -245,26 +179,14 @@ async fn a_record_without_a_process_is_removed() {
     let bed = Bed::new("");
     let id = WorkspaceId::random();
     let mut gone = Bystander::new(Some(&bed.installation));
-    record(
-        &bed,
-        id,
-        gone.pid(),
-        start_ticks(gone.pid()),
-        &bed.installation,
-    );
+    record(&bed, id, gone.pid(), start_ticks(gone.pid()), &bed.installation);
     gone.0.kill().unwrap();
     gone.0.wait().unwrap();
     fs::create_dir_all(bed.home.path().join("not-a-workspace")).unwrap();
 
     let report = bed.launcher.sweep().await;
 
-    assert_eq!(
-        report,
-        SweepReport {
-            gone: vec![id],
-            ..SweepReport::default()
-        }
-    );
+    assert_eq!(report, SweepReport { gone: vec![id], ..SweepReport::default() });
     assert!(!bed.folder(id).join("run.json").exists());
     assert_eq!(bed.launcher.sweep().await, SweepReport::default());
 }
@@ -285,13 +207,7 @@ async fn running_agents_of_this_server_are_not_leftovers() {
 async fn a_start_ends_a_leftover_of_the_same_workspace() {
     let mut bed = Bed::new(WELL_BEHAVED);
     let id = WorkspaceId::random();
-    let old = bed
-        .launcher
-        .start(bed.launch(id))
-        .await
-        .unwrap()
-        .pid
-        .unwrap();
+    let old = bed.launcher.start(bed.launch(id)).await.unwrap().pid.unwrap();
     let next = bed.second_launcher(WELL_BEHAVED);
     let new = next.start(bed.launch(id)).await.unwrap().pid.unwrap();
     assert_ne!(old, new);

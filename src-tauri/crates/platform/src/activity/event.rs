@@ -83,7 +83,11 @@ impl Told<'_> {
             "target_id": self.target_id,
             "duration_ms": self.duration_ms,
         });
-        let bodies = [("tool_trace", self.tool_trace), ("request_body", self.request_body), ("response_body", self.response_body)];
+        let bodies = [
+            ("tool_trace", self.tool_trace),
+            ("request_body", self.request_body),
+            ("response_body", self.response_body),
+        ];
         for (key, text) in bodies {
             if let Some(text) = text {
                 payload[key] = value(text);
@@ -107,7 +111,8 @@ impl Told<'_> {
     /// `AGENT_MESSAGE`: the row of a notify holds the words as `result` and the files as `parts` (10 §12.5).
     fn message(&self, workspace_id: &str, name: &str) -> Value {
         let body = self.response_body.map(value).unwrap_or_default();
-        let files: Vec<Value> = body["parts"].as_array().into_iter().flatten().map(|part| part["file"].clone()).collect();
+        let files: Vec<Value> =
+            body["parts"].as_array().into_iter().flatten().map(|part| part["file"].clone()).collect();
         agent_message(workspace_id, name, &body["result"], files)
     }
 }
@@ -148,8 +153,10 @@ pub fn mirror_payload(conn: &Connection, event: &str, seq: i64) -> Result<Option
         Some(EventKind::A2aResponse) => told.response(),
         Some(EventKind::AgentMessage) => {
             let id = row.workspace_id.to_string();
-            let name: Option<String> =
-                conn.prepare_cached("SELECT name FROM workspaces WHERE id = ?1")?.query_row([&id], |row| row.get(0)).optional()?;
+            let name: Option<String> = conn
+                .prepare_cached("SELECT name FROM workspaces WHERE id = ?1")?
+                .query_row([&id], |row| row.get(0))
+                .optional()?;
             told.message(&id, &name.unwrap_or_default())
         }
         _ => return Ok(None),

@@ -52,12 +52,17 @@ impl Attachment {
 /// Pushes words and files into the person's chat.
 #[utoipa::path(post, path = "/workspaces/{id}/notify", tag = "activity", params(("id" = String, Path)), request_body = Notify,
     responses((status = 200), (status = 400), (status = 404)))]
-pub(super) async fn notify(State(app): State<App>, Path(id): Path<String>, body: body::Bytes) -> AppResult<Json<Value>> {
+pub(super) async fn notify(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    body: body::Bytes,
+) -> AppResult<Json<Value>> {
     let given: Notify = body.json("message is required")?;
     if given.message.is_empty() {
         return Err(AppError::bad_request("message is required"));
     }
-    let attachments: Vec<Attachment> = given.attachments.unwrap_or_default().into_iter().map(Attachment::tidy).collect();
+    let attachments: Vec<Attachment> =
+        given.attachments.unwrap_or_default().into_iter().map(Attachment::tidy).collect();
     if let Some(at) = attachments.iter().position(|file| file.uri.is_empty() || file.name.is_empty()) {
         return Err(AppError::bad_request(format!("attachment[{at}]: uri and name are required")));
     }

@@ -59,9 +59,9 @@ fn filter(app: &App, asked: &Asked) -> AppResult<Filter> {
     let before = asked.get("before_ts").map(|text| {
         text.parse().map_err(|_| AppError::bad_request("before_ts must be an RFC 3339 time (encode + as %2B)"))
     });
-    let peer = asked.get("peer_id").map(|text| {
-        WorkspaceId::parse_loose(text).ok_or_else(|| AppError::bad_request("peer_id must be a UUID"))
-    });
+    let peer = asked
+        .get("peer_id")
+        .map(|text| WorkspaceId::parse_loose(text).ok_or_else(|| AppError::bad_request("peer_id must be a UUID")));
     Ok(Filter {
         kind: asked.get("type").map(str::to_owned),
         source,
@@ -91,7 +91,8 @@ pub(super) async fn list(
     let Some(id) = WorkspaceId::parse_loose(&id) else { return Ok(Json(Vec::new())) };
     let cursor = asked.get("since_id").map(str::to_owned);
     // what a poll agent without a cursor gets first.
-    let open = ["since_id", "since_secs", "before_ts", "peer_id", "source"].iter().all(|name| asked.get(name).is_none());
+    let open =
+        ["since_id", "since_secs", "before_ts", "peer_id", "source"].iter().all(|name| asked.get(name).is_none());
     let first_fetch = open && caller == Caller::Workspace(id) && filter.kind.as_deref() == Some("a2a_receive");
     let found = app
         .store
@@ -164,7 +165,11 @@ pub(super) struct Report {
 /// An agent reports what it did.
 #[utoipa::path(post, path = "/workspaces/{id}/activity", tag = "activity", params(("id" = String, Path)),
     request_body = Report, responses((status = 200), (status = 400), (status = 403)))]
-pub(super) async fn report(State(app): State<App>, Path(id): Path<String>, body: body::Bytes) -> AppResult<Json<Value>> {
+pub(super) async fn report(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    body: body::Bytes,
+) -> AppResult<Json<Value>> {
     let given: Report = body.json("invalid request body")?;
     let some = |text: Option<String>| text.filter(|text| !text.is_empty());
     let kind = some(given.activity_type).ok_or_else(|| AppError::bad_request("ActivityType is required"))?;

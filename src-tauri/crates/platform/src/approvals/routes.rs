@@ -45,7 +45,11 @@ struct Ask {
 /// Asks the person for a decision.
 #[utoipa::path(post, path = "/workspaces/{id}/approvals", tag = "approvals", params(("id" = String, Path)),
     request_body = Ask, responses((status = 201)))]
-async fn create(State(app): State<App>, Path(id): Path<String>, body: body::Bytes) -> AppResult<(StatusCode, Json<Value>)> {
+async fn create(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    body: body::Bytes,
+) -> AppResult<(StatusCode, Json<Value>)> {
     let ask: Ask = body.json("invalid request body")?;
     if ask.action.is_empty() {
         return Err(AppError::bad_request("invalid request body"));
@@ -58,7 +62,8 @@ async fn create(State(app): State<App>, Path(id): Path<String>, body: body::Byte
         reason: ask.reason.unwrap_or_default(),
         context: Value::Object(ask.context.unwrap_or_default()),
     };
-    let approval = app.store.write(move |tx| approvals::create(tx, workspace, &new)).await.map_err(|error| failed(&error))?;
+    let approval =
+        app.store.write(move |tx| approvals::create(tx, workspace, &new)).await.map_err(|error| failed(&error))?;
     Ok((StatusCode::CREATED, Json(json!({"approval_id": approval, "id": approval, "status": "pending"}))))
 }
 

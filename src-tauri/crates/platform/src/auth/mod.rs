@@ -58,7 +58,12 @@ impl Auth {
     ///
     /// # Errors
     /// When the tokens cannot be read.
-    pub async fn without_token_allowed(&self, platform: &Platform, id: WorkspaceId, caller: &Caller) -> AppResult<bool> {
+    pub async fn without_token_allowed(
+        &self,
+        platform: &Platform,
+        id: WorkspaceId,
+        caller: &Caller,
+    ) -> AppResult<bool> {
         if !platform.config.development || *caller != Caller::Anonymous {
             return Ok(false);
         }

@@ -55,8 +55,11 @@ async fn launch(State(app): State<App>, body: body::Bytes) -> AppResult<Json<Lau
     let Launch { ticket } = body.json("invalid request body")?;
     let now = app.now();
     if !app.auth.tickets.redeem(&ticket, now) {
-        return Err(AppError::new(StatusCode::GONE, "this link was used or is too old: run `molecule open` for a new one")
-            .code("ticket_used"));
+        return Err(AppError::new(
+            StatusCode::GONE,
+            "this link was used or is too old: run `molecule open` for a new one",
+        )
+        .code("ticket_used"));
     }
     let token = fresh();
     let expires_at = now.plus_seconds(SESSION);
@@ -142,7 +145,11 @@ struct NewToken {
 
 /// A new token of a workspace; its text is shown once.
 #[utoipa::path(post, path = "/workspaces/{id}/tokens", tag = "auth", params(("id" = String, Path)), responses((status = 201)))]
-async fn create(State(app): State<App>, Path(id): Path<String>, body: body::Bytes) -> AppResult<(StatusCode, Json<Value>)> {
+async fn create(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    body: body::Bytes,
+) -> AppResult<(StatusCode, Json<Value>)> {
     let id = existing(&app, &id).await?;
     let url = body.json_or_default::<NewToken>().kind == "url";
     let token = fresh();
@@ -179,17 +186,18 @@ async fn revoke(State(app): State<App>, Path((id, token)): Path<(String, String)
         .await
         .map_err(|error| AppError::internal("failed to revoke token", &error))?;
     app.auth.forget();
-    if revoked { Ok(Json(json!({"status": "revoked"}))) } else { Err(AppError::not_found("token not found or already revoked")) }
+    if revoked {
+        Ok(Json(json!({"status": "revoked"})))
+    } else {
+        Err(AppError::not_found("token not found or already revoked"))
+    }
 }
 
 /// The live org tokens.
 #[utoipa::path(get, path = "/org/tokens", tag = "auth", responses((status = 200)))]
 async fn list_org(State(app): State<App>) -> AppResult<Json<Value>> {
-    let rows = app
-        .store
-        .read(tokens::list_org)
-        .await
-        .map_err(|error| AppError::internal("failed to list tokens", &error))?;
+    let rows =
+        app.store.read(tokens::list_org).await.map_err(|error| AppError::internal("failed to list tokens", &error))?;
     let tokens: Vec<Value> = rows
         .into_iter()
         .map(|row| {

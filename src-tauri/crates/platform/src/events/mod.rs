@@ -9,9 +9,15 @@ mod routes;
 mod sse;
 mod ws;
 
-use std::sync::{Arc, atomic::{AtomicI64, AtomicUsize, Ordering}};
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, AtomicUsize, Ordering},
+};
 
-use molecule_model::{Timestamp, WorkspaceId, event::{Envelope, EventKind}};
+use molecule_model::{
+    Timestamp, WorkspaceId,
+    event::{Envelope, EventKind},
+};
 use molecule_store::Committed;
 pub use replay::{Replay, replay};
 pub use routes::router;

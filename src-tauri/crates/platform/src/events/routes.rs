@@ -11,11 +11,7 @@ use utoipa::ToSchema;
 use utoipa_axum::routes;
 
 use super::{sse, ws};
-use crate::{
-    App, AppError, AppResult,
-    auth::Access,
-    http::Room,
-};
+use crate::{App, AppError, AppResult, auth::Access, http::Room};
 
 /// How many events a list holds.
 const LIST: usize = 100;

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use axum::{
     Extension,
-    extract::{Query, State, WebSocketUpgrade, ws::{CloseFrame, Message, WebSocket}},
+    extract::{
+        Query, State, WebSocketUpgrade,
+        ws::{CloseFrame, Message, WebSocket},
+    },
     http::HeaderMap,
     response::Response,
 };
@@ -47,7 +50,8 @@ pub(super) async fn open(
     let upgrade = upgrade.map_err(|_| AppError::bad_request("a WebSocket upgrade is needed here"))?;
     // The bearer came as a sub-protocol; a browser drops the socket unless it is chosen.
     let offered = headers.get("sec-websocket-protocol").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let chosen = offered.split(',').map(str::trim).find(|name| name.starts_with(crate::auth::SUBPROTOCOL)).map(str::to_owned);
+    let chosen =
+        offered.split(',').map(str::trim).find(|name| name.starts_with(crate::auth::SUBPROTOCOL)).map(str::to_owned);
     let upgrade = match chosen {
         Some(protocol) => upgrade.protocols([protocol]),
         None => upgrade,
@@ -65,7 +69,8 @@ async fn listener(app: &App, caller: &Caller, headers: &HeaderMap) -> AppResult<
     match (caller, named) {
         (Caller::Workspace(id), None) => Ok(Listener::Agent(*id)),
         (_, Some(named)) => {
-            let id = WorkspaceId::parse_loose(named).ok_or_else(|| AppError::unauthorized("invalid workspace auth token"))?;
+            let id = WorkspaceId::parse_loose(named)
+                .ok_or_else(|| AppError::unauthorized("invalid workspace auth token"))?;
             if *caller == Caller::Workspace(id) || app.auth.without_token_allowed(app, id, caller).await? {
                 Ok(Listener::Agent(id))
             } else if *caller == Caller::Anonymous {
@@ -80,7 +85,13 @@ async fn listener(app: &App, caller: &Caller, headers: &HeaderMap) -> AppResult<
     }
 }
 
-async fn serve(app: App, socket: WebSocket, mut live: Receiver<Arc<Published>>, listener: Listener, since: Option<i64>) {
+async fn serve(
+    app: App,
+    socket: WebSocket,
+    mut live: Receiver<Arc<Published>>,
+    listener: Listener,
+    since: Option<i64>,
+) {
     let (mut sink, mut stream) = socket.split();
     let stopping = app.tasks.stopping();
     let mut sent = 0;
@@ -147,7 +158,9 @@ async fn hears(app: &App, listener: Listener, about: Option<WorkspaceId>) -> boo
         (Listener::Agent(me), Some(about)) if me == about => true,
         (Listener::Agent(me), Some(about)) => {
             let related = app.store.read(move |conn| {
-                let (Some(a), Some(b)) = (workspaces::lineage(conn, me)?, workspaces::lineage(conn, about)?) else { return Ok(false) };
+                let (Some(a), Some(b)) = (workspaces::lineage(conn, me)?, workspaces::lineage(conn, about)?) else {
+                    return Ok(false);
+                };
                 Ok(access::may_communicate(&a, &b))
             });
             related.await.unwrap_or(false)

@@ -99,9 +99,21 @@ mod tests {
             assert_eq!(verdict(own, &[], None), Verdict::Own, "{own}");
         }
         for foreign in [
-            "null", "", "http://127.0.0.1:8081", "https://127.0.0.1:8080", "http://127.0.0.1", "http://evil.example",
-            "http://localhost:8080.evil.example", "http://evil.example:8080", "http://localhost:8080/", "http://LOCALHOST.evil:8080",
-            "file://", "http://2130706433:8080", "http://127.1:8080", "http://127.0.0.1:8080@evil.example", "chrome-extension://abc",
+            "null",
+            "",
+            "http://127.0.0.1:8081",
+            "https://127.0.0.1:8080",
+            "http://127.0.0.1",
+            "http://evil.example",
+            "http://localhost:8080.evil.example",
+            "http://evil.example:8080",
+            "http://localhost:8080/",
+            "http://LOCALHOST.evil:8080",
+            "file://",
+            "http://2130706433:8080",
+            "http://127.1:8080",
+            "http://127.0.0.1:8080@evil.example",
+            "chrome-extension://abc",
             "http://127.0.0.1:8080/as/x",
         ] {
             assert_eq!(verdict(foreign, &[], None), Verdict::Foreign, "{foreign}");

@@ -65,7 +65,8 @@ pub fn service(app: App) -> Router {
 }
 
 async fn note_pattern(request: Request, next: middleware::Next) -> Response<Body> {
-    let pattern = request.extensions().get::<MatchedPath>().map(|path| path.as_str().replace('{', ":").replace('}', ""));
+    let pattern =
+        request.extensions().get::<MatchedPath>().map(|path| path.as_str().replace('{', ":").replace('}', ""));
     let mut response = next.run(request).await;
     if let Some(pattern) = pattern {
         response.extensions_mut().insert(Pattern(pattern.into()));
@@ -79,7 +80,11 @@ async fn page(State(app): State<App>, request: Request) -> Response<Body> {
     if security::is_api(path) {
         if let Some(short) = path.strip_suffix('/').filter(|short| !short.is_empty()) {
             let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
-            let status = if request.method() == Method::GET { StatusCode::MOVED_PERMANENTLY } else { StatusCode::TEMPORARY_REDIRECT };
+            let status = if request.method() == Method::GET {
+                StatusCode::MOVED_PERMANENTLY
+            } else {
+                StatusCode::TEMPORARY_REDIRECT
+            };
             return (status, [(header::LOCATION, format!("{short}{query}"))]).into_response();
         }
         return assets::not_found();
@@ -127,7 +132,8 @@ async fn pass(State(front): State<Arc<Front>>, mut request: Request) -> Response
             if !response.headers().contains_key("x-ratelimit-limit") {
                 allowance.apply(response.headers_mut());
             }
-            let pattern = response.extensions().get::<Pattern>().map_or_else(|| Arc::from("unmatched"), |p| Arc::clone(&p.0));
+            let pattern =
+                response.extensions().get::<Pattern>().map_or_else(|| Arc::from("unmatched"), |p| Arc::clone(&p.0));
             app.metrics.count(method.as_str(), &pattern, response.status().as_u16(), started.elapsed());
             security::apply(response.headers_mut(), &path);
             response
@@ -141,13 +147,18 @@ async fn pass(State(front): State<Arc<Front>>, mut request: Request) -> Response
 }
 
 /// Host, credential, limiter.
-async fn admit(front: &Front, request: &mut Request, capability: Option<&str>) -> Result<Allowance, Box<Response<Body>>> {
+async fn admit(
+    front: &Front,
+    request: &mut Request,
+    capability: Option<&str>,
+) -> Result<Allowance, Box<Response<Body>>> {
     let app = &front.app;
     let shown = bearer(request.headers()).map(str::to_owned);
     let caller = caller(app, shown.as_deref(), capability).await.map_err(|error| Box::new(error.into_response()))?;
     if !host_allowed(app, request, &caller) {
-        let error = AppError::forbidden("this address is not one of Molecule's own: use http://127.0.0.1 with its port")
-            .code("host_not_allowed");
+        let error =
+            AppError::forbidden("this address is not one of Molecule's own: use http://127.0.0.1 with its port")
+                .code("host_not_allowed");
         return Err(Box::new(error.into_response()));
     }
     let allowance = front.limiter.take(&app.config, &caller, app.now()).map_err(|(allowance, error)| {
@@ -170,7 +181,9 @@ async fn caller(app: &App, shown: Option<&str>, capability: Option<&str>) -> Res
         None => None,
     };
     match (shown, by_url) {
-        (_, Some(Caller::Unknown)) => Err(AppError::unauthorized("this base URL is no longer valid").code("capability_revoked")),
+        (_, Some(Caller::Unknown)) => {
+            Err(AppError::unauthorized("this base URL is no longer valid").code("capability_revoked"))
+        }
         (Some(text), _) => app.auth.by_bearer(app, text).await,
         (None, Some(caller)) => Ok(caller),
         (None, None) => Ok(Caller::Anonymous),

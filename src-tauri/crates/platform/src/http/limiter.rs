@@ -55,7 +55,8 @@ impl Limiter {
         let allowance = Allowance::Limited { limit, remaining: limit.saturating_sub(*count), reset };
         if *count > limit {
             let seconds = u64::try_from(reset).unwrap_or(1);
-            let error = AppError::new(axum::http::StatusCode::TOO_MANY_REQUESTS, "rate limit exceeded").retry_after(seconds, true);
+            let error = AppError::new(axum::http::StatusCode::TOO_MANY_REQUESTS, "rate limit exceeded")
+                .retry_after(seconds, true);
             return Err((allowance, error));
         }
         Ok(allowance)

@@ -1,11 +1,6 @@
 //! Figures in Prometheus' text form (10 §17.4, 30 §23).
 
-use std::{
-    collections::BTreeMap,
-    fmt::Write,
-    sync::Mutex,
-    time::Duration,
-};
+use std::{collections::BTreeMap, fmt::Write, sync::Mutex, time::Duration};
 
 /// Counters by method, route pattern and status.
 #[derive(Default)]
@@ -60,6 +55,7 @@ fn line(out: &mut String, name: &str, method: &str, path: &str, status: u16, val
 /// Resident memory, where the system tells it in a file.
 fn resident_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let kib: u64 = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    let kib: u64 =
+        status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1024)
 }

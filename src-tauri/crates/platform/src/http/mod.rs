@@ -14,7 +14,10 @@ pub use front::service;
 pub use openapi::document;
 pub use room::Room;
 
-use crate::{activity, admin, app, approvals, auth, events, instructions, memory, messaging, orgs, registry, secrets, templates, workspaces};
+use crate::{
+    activity, admin, app, approvals, auth, events, instructions, memory, messaging, orgs, registry, secrets, templates,
+    workspaces,
+};
 
 /// Every route of the platform.
 #[must_use]

@@ -34,7 +34,10 @@ pub fn document() -> OpenApi {
         .build();
     for (path, item) in &mut document.paths.paths {
         let operations = [
-            ("get", &mut item.get), ("put", &mut item.put), ("post", &mut item.post), ("delete", &mut item.delete),
+            ("get", &mut item.get),
+            ("put", &mut item.put),
+            ("post", &mut item.post),
+            ("delete", &mut item.delete),
             ("patch", &mut item.patch),
         ];
         for (method, operation) in operations {

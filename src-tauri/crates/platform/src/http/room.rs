@@ -27,9 +27,7 @@ impl Room {
     pub fn at(self, access: Access, routes: UtoipaMethodRouter<App>) -> Self {
         let (schemas, mut paths, methods) = routes;
         for item in paths.paths.values_mut() {
-            let operations = [
-                &mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch,
-            ];
+            let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
             for operation in operations.into_iter().flatten() {
                 declare(operation, access);
             }

@@ -11,8 +11,21 @@ const FIXED: [(HeaderName, &str); 5] = [
 ];
 
 const API: [&str; 15] = [
-    "/workspaces", "/registry", "/health", "/admin", "/metrics", "/settings", "/bundles", "/org", "/orgs", "/templates",
-    "/plugins", "/webhooks", "/channels", "/ws", "/events",
+    "/workspaces",
+    "/registry",
+    "/health",
+    "/admin",
+    "/metrics",
+    "/settings",
+    "/bundles",
+    "/org",
+    "/orgs",
+    "/templates",
+    "/plugins",
+    "/webhooks",
+    "/channels",
+    "/ws",
+    "/events",
 ];
 const API_TOO: &str = "/approvals";
 
@@ -26,9 +39,9 @@ pub const CANVAS_POLICY: &str = "default-src 'self'; script-src 'self'; style-sr
 
 /// Whether a path belongs to the API as 10 §1.4 lists it.
 pub fn is_api(path: &str) -> bool {
-    API.into_iter().chain([API_TOO]).any(|prefix| {
-        path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    })
+    API.into_iter()
+        .chain([API_TOO])
+        .any(|prefix| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
 }
 
 /// Adds what is missing.

@@ -18,12 +18,19 @@ const NAMESPACE: usize = 50;
 ///
 /// # Errors
 /// 403 for GLOBAL by a workspace that has a parent; 500 for an unknown workspace.
-pub async fn commit(app: &Platform, owner: WorkspaceId, content: &str, scope: MemoryScope, namespace: String) -> AppResult<String> {
+pub async fn commit(
+    app: &Platform,
+    owner: WorkspaceId,
+    content: &str,
+    scope: MemoryScope,
+    namespace: String,
+) -> AppResult<String> {
     if namespace.len() > NAMESPACE {
         return Err(AppError::bad_request("namespace must be <= 50 characters"));
     }
     if scope == MemoryScope::Global {
-        let parent = app.store.read(move |conn| Ok(workspaces::get(conn, owner)?.and_then(|row| row.parent_id))).await?;
+        let parent =
+            app.store.read(move |conn| Ok(workspaces::get(conn, owner)?.and_then(|row| row.parent_id))).await?;
         if parent.is_some() {
             return Err(AppError::forbidden("only root workspaces can write GLOBAL memories"));
         }
@@ -61,8 +68,8 @@ fn text(query: &str) -> Option<Text> {
 
 /// English words that say nothing by themselves.
 const STOP_WORDS: [&str; 33] = [
-    "a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "if", "in", "into", "is", "it", "no", "not", "of", "on", "or",
-    "such", "that", "the", "their", "then", "there", "these", "they", "this", "to", "was", "will", "with",
+    "a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "if", "in", "into", "is", "it", "no", "not", "of",
+    "on", "or", "such", "that", "the", "their", "then", "there", "these", "they", "this", "to", "was", "will", "with",
 ];
 
 #[cfg(test)]

@@ -39,14 +39,20 @@ struct NewMemory {
 /// Commits a fact to memory.
 #[utoipa::path(post, path = "/workspaces/{id}/memories", tag = "memory", params(("id" = String, Path)),
     request_body = NewMemory, responses((status = 201), (status = 403)))]
-async fn commit(State(app): State<App>, Path(id): Path<String>, body: body::Bytes) -> AppResult<(StatusCode, Json<Value>)> {
+async fn commit(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    body: body::Bytes,
+) -> AppResult<(StatusCode, Json<Value>)> {
     let new: NewMemory = body.json("invalid request body")?;
     if new.content.is_empty() || new.scope.is_empty() {
         return Err(AppError::bad_request("invalid request body"));
     }
-    let scope = MemoryScope::parse(&new.scope).ok_or_else(|| AppError::bad_request("scope must be LOCAL, TEAM, or GLOBAL"))?;
+    let scope =
+        MemoryScope::parse(&new.scope).ok_or_else(|| AppError::bad_request("scope must be LOCAL, TEAM, or GLOBAL"))?;
     let namespace = new.namespace.filter(|name| !name.is_empty()).unwrap_or_else(|| "general".to_owned());
-    let owner = WorkspaceId::parse_loose(&id).ok_or_else(|| AppError::internal("failed to store memory", &"malformed id"))?;
+    let owner =
+        WorkspaceId::parse_loose(&id).ok_or_else(|| AppError::internal("failed to store memory", &"malformed id"))?;
     let memory = super::commit(&app, owner, &new.content, scope, namespace.clone()).await?;
     Ok((StatusCode::CREATED, Json(json!({"id": memory, "scope": scope, "namespace": namespace}))))
 }
@@ -64,8 +70,14 @@ struct Search {
 
 /// Recalls facts: own ones, the team's, or everyone's.
 #[utoipa::path(get, path = "/workspaces/{id}/memories", tag = "memory", params(("id" = String, Path)), responses((status = 200)))]
-async fn recall(State(app): State<App>, Path(id): Path<String>, Query(search): Query<Search>) -> AppResult<Json<Value>> {
-    let (Some(me), Some(text)) = (WorkspaceId::parse_loose(&id), super::text(&search.q)) else { return Ok(Json(json!([]))) };
+async fn recall(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    Query(search): Query<Search>,
+) -> AppResult<Json<Value>> {
+    let (Some(me), Some(text)) = (WorkspaceId::parse_loose(&id), super::text(&search.q)) else {
+        return Ok(Json(json!([])));
+    };
     let reach = match MemoryScope::parse(&search.scope) {
         Some(MemoryScope::Local) => Reach::Own(me, Some(MemoryScope::Local)),
         Some(MemoryScope::Team) => Reach::Team(me),
@@ -104,7 +116,9 @@ fn leading_number(text: &str) -> Option<usize> {
 /// GLOBAL ones are read in a frame that says whose they are (30 §4.3).
 fn shape(row: &Memory) -> Value {
     let content = match row.scope {
-        MemoryScope::Global => format!("[MEMORY id={} scope=GLOBAL from={}]: {}", row.id, row.workspace_id, row.content),
+        MemoryScope::Global => {
+            format!("[MEMORY id={} scope=GLOBAL from={}]: {}", row.id, row.workspace_id, row.content)
+        }
         _ => row.content.clone(),
     };
     json!({"id": row.id, "workspace_id": row.workspace_id, "content": content, "scope": row.scope,

@@ -66,7 +66,13 @@ fn over_budget(to: &Addressee) -> bool {
 ///
 /// # Errors
 /// When the rows cannot be written.
-pub fn admit(tx: &mut Tx<'_>, job: &Job, rules: &AddressRules, verdict: Verdict, quiet: bool) -> StoreResult<Admission> {
+pub fn admit(
+    tx: &mut Tx<'_>,
+    job: &Job,
+    rules: &AddressRules,
+    verdict: Verdict,
+    quiet: bool,
+) -> StoreResult<Admission> {
     let target = job.target;
     if let Some(from) = job.sender.workspace() {
         if !may_communicate(tx, from, target)? {
@@ -110,10 +116,8 @@ pub fn admit(tx: &mut Tx<'_>, job: &Job, rules: &AddressRules, verdict: Verdict,
 
 /// The row is the delivery (10 §9.4, O-8): always written, committed before the 200.
 fn accept(tx: &mut Tx<'_>, job: &Job, to: &Addressee, quiet: bool) -> StoreResult<i64> {
-    let row = NewActivity {
-        summary: Some(format!("{} → {} (queued for poll)", job.message.method, to.name)),
-        ..job.row()
-    };
+    let row =
+        NewActivity { summary: Some(format!("{} → {} (queued for poll)", job.message.method, to.name)), ..job.row() };
     let seq = activity::insert(tx, &row)?;
     if !quiet {
         tx.emit(NewEvent::mirror(EventKind::ActivityLogged, job.target, logged(&row), seq))?;

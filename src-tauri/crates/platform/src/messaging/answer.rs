@@ -5,11 +5,7 @@ use bytes::Bytes;
 use molecule_model::Status;
 use serde_json::json;
 
-use super::{
-    admission::loop_text,
-    dispatch::Failure,
-    flights::Verdict,
-};
+use super::{admission::loop_text, dispatch::Failure, flights::Verdict};
 use crate::{App, AppError, registry::AddressRefused};
 
 /// Upstream statuses that may mean a dead agent behind a tunnel or proxy (S139).
@@ -49,7 +45,9 @@ pub fn busy(app: &App, target: molecule_model::WorkspaceId) -> AppError {
             .retry_after(BUSY_AGAIN, true)
             .with("native_session", json!(true));
     }
-    unavailable("workspace agent busy — retry after a short backoff").with("busy", json!(true)).retry_after(BUSY_AGAIN, true)
+    unavailable("workspace agent busy — retry after a short backoff")
+        .with("busy", json!(true))
+        .retry_after(BUSY_AGAIN, true)
 }
 
 /// The server stops.

@@ -152,7 +152,8 @@ async fn run(app: &App, request: &Arc<Request>, _running: Running) {
         }
     };
     let outcome = tokio::time::timeout(BUDGET, attempts).await;
-    let outcome = outcome.unwrap_or_else(|_| Err(AppError::new(StatusCode::GATEWAY_TIMEOUT, "no answer within 30 minutes")));
+    let outcome =
+        outcome.unwrap_or_else(|_| Err(AppError::new(StatusCode::GATEWAY_TIMEOUT, "no answer within 30 minutes")));
     let outcome = Arc::new(match outcome {
         Ok(Came::Answer(text)) => Ok(Some(text)),
         Ok(Came::Queued) => Ok(None),
@@ -162,7 +163,11 @@ async fn run(app: &App, request: &Arc<Request>, _running: Running) {
     write(app, request, move |tx, request| finish(tx, request, &outcome)).await;
 }
 
-async fn write(app: &App, request: &Arc<Request>, job: impl Fn(&mut Tx<'_>, &Request) -> StoreResult<()> + Send + 'static) {
+async fn write(
+    app: &App,
+    request: &Arc<Request>,
+    job: impl Fn(&mut Tx<'_>, &Request) -> StoreResult<()> + Send + 'static,
+) {
     let asked = Arc::clone(request);
     if let Err(error) = app.store.write(move |tx| job(tx, &asked)).await {
         tracing::error!(workspace_id = %request.from, %error, "a delegation's state was not written");
@@ -230,7 +235,9 @@ fn is_passing(error: &AppError) -> bool {
 fn finish(tx: &mut Tx<'_>, request: &Request, outcome: &Result<Option<String>, String>) -> StoreResult<()> {
     let (id, to) = (&request.delegation_id, request.to);
     let (state, summary, text, error) = match outcome {
-        Ok(Some(text)) => ("completed", format!("Delegation completed ({})", preview(text, 80)), Some(text.clone()), None),
+        Ok(Some(text)) => {
+            ("completed", format!("Delegation completed ({})", preview(text, 80)), Some(text.clone()), None)
+        }
         Ok(None) => ("queued", "Delegation queued — target at capacity".to_owned(), None, None),
         Err(why) => ("failed", "Delegation failed".to_owned(), None, Some(why.clone())),
     };
@@ -340,7 +347,10 @@ pub(super) async fn update(
                     error: None,
                 };
                 delegations::insert_result(tx, &outcome)?;
-                (EventKind::DelegationComplete, json!({"delegation_id": delegation_id, "response_preview": preview(&text, 200)}))
+                (
+                    EventKind::DelegationComplete,
+                    json!({"delegation_id": delegation_id, "response_preview": preview(&text, 200)}),
+                )
             }
             "failed" => (EventKind::DelegationFailed, json!({"delegation_id": delegation_id, "error": error})),
             _ => (EventKind::DelegationStatus, json!({"delegation_id": delegation_id, "status": state})),

@@ -88,7 +88,13 @@ impl Dispatcher {
     ///
     /// # Errors
     /// [`Failure`] when there was none.
-    pub async fn post(&self, url: &str, body: Bytes, accept: &'static str, version: Option<&str>) -> Result<Response<AnswerBody>, Failure> {
+    pub async fn post(
+        &self,
+        url: &str,
+        body: Bytes,
+        accept: &'static str,
+        version: Option<&str>,
+    ) -> Result<Response<AnswerBody>, Failure> {
         let uri: Uri = url.parse().map_err(|_| Failure::Unbuildable)?;
         let tls = uri.scheme_str() == Some("https");
         let mut request = Request::post(uri)
@@ -118,7 +124,9 @@ fn classify(error: &(dyn StdError + 'static)) -> Failure {
         if let Some(refused) = error.downcast_ref::<AddressRefused>() {
             return Failure::Refused(*refused);
         }
-        if error.downcast_ref::<TimedOut>().is_some() || error.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_timeout) {
+        if error.downcast_ref::<TimedOut>().is_some()
+            || error.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_timeout)
+        {
             return Failure::Busy("connecting took longer than 10 s");
         }
         if let Some(io) = error.downcast_ref::<io::Error>() {

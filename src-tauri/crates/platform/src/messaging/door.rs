@@ -79,7 +79,9 @@ pub async fn deliver(app: &App, delivery: Delivery) -> AppResult<Delivered> {
     let worker = Arc::clone(app);
     app.tasks.detach("deliver", async move { run(&worker, Job::new(delivery), reply).await });
     // No answer at all: the task panicked, which is in the log.
-    answer.await.unwrap_or_else(|_| Err(AppError::new(StatusCode::INTERNAL_SERVER_ERROR, "failed to deliver the message")))
+    answer
+        .await
+        .unwrap_or_else(|_| Err(AppError::new(StatusCode::INTERNAL_SERVER_ERROR, "failed to deliver the message")))
 }
 
 /// The checks that go before a body is looked at (10 §9.1 steps 6, 7).
@@ -131,8 +133,9 @@ enum Next {
 
 /// Hands the reply over; whoever is gone has nothing to wait for.
 pub(super) fn send(reply: Reply, answer: AppResult<Delivered>) {
-    if let Err(Ok(Delivered::Answered { events: Some(events), .. } | Delivered::Accepted { events: Some(events), .. })) =
-        reply.send(answer)
+    if let Err(Ok(
+        Delivered::Answered { events: Some(events), .. } | Delivered::Accepted { events: Some(events), .. },
+    )) = reply.send(answer)
     {
         events.at_once();
     }
@@ -235,7 +238,8 @@ async fn forward(app: &App, job: &Arc<Job>, to: &Addressee, flight: Option<InFli
         .and_then(|value| value.to_str().ok())
         .is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/event-stream"));
     if status.is_success() && is_stream {
-        let relay = stream::Relay { app, job, to, began, limits, back: spoken.back.map(|(_, dialect)| dialect), flight };
+        let relay =
+            stream::Relay { app, job, to, began, limits, back: spoken.back.map(|(_, dialect)| dialect), flight };
         return relay.run(status, response.into_body(), reply).await;
     }
     let body = match limits.bound(dispatch::whole(response.into_body())).await {
@@ -243,7 +247,8 @@ async fn forward(app: &App, job: &Arc<Job>, to: &Addressee, flight: Option<InFli
         Ok(Err(error)) => {
             tracing::warn!(workspace_id = %job.target, %error, "an agent's answer could not be read");
             let confirmed = status.is_success() || status.is_redirection();
-            let end = if confirmed { End::Unread { status } } else { End::Failed(Failure::Busy("the connection was reset")) };
+            let end =
+                if confirmed { End::Unread { status } } else { End::Failed(Failure::Busy("the connection was reset")) };
             let events = ending::write(app, job, &to.name, began, end).await;
             drop(flight);
             send(reply, Err(answer::unread(status)));
@@ -315,7 +320,12 @@ async fn forget(app: &App, job: &Job) {
 }
 
 /// Posts; a closed port of an agent that just started is tried again for a while, at its newest address.
-async fn post(app: &App, job: &Job, to: &Addressee, spoken: &Spoken) -> Result<axum::http::Response<AnswerBody>, Failure> {
+async fn post(
+    app: &App,
+    job: &Job,
+    to: &Addressee,
+    spoken: &Spoken,
+) -> Result<axum::http::Response<AnswerBody>, Failure> {
     let accept = if job.message.streaming { "text/event-stream, application/json" } else { "application/json" };
     let until = Instant::now() + SETTLING;
     let mut url = to.url.clone();

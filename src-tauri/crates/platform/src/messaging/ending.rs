@@ -132,7 +132,9 @@ pub async fn write(app: &App, job: &Job, name: &str, began: Instant, end: End<'_
         })
         .await;
     match written {
-        Ok(Some(seq)) if quiet => Some(Events { app: Arc::clone(app), workspace: target, seq, all: outside, wait: true }),
+        Ok(Some(seq)) if quiet => {
+            Some(Events { app: Arc::clone(app), workspace: target, seq, all: outside, wait: true })
+        }
         Ok(_) => None,
         Err(error) => {
             // The agent has answered: the caller gets the answer all the same.
@@ -196,9 +198,10 @@ fn row(job: &Job, name: &str, began: Instant, end: &End<'_>) -> NewActivity {
             error_detail: broken.map(str::to_owned),
             ..answered(*status, broken.is_some())
         },
-        End::Unread { status } => {
-            NewActivity { error_detail: Some("the agent's answer could not be read".into()), ..answered(*status, false) }
-        }
+        End::Unread { status } => NewActivity {
+            error_detail: Some("the agent's answer could not be read".into()),
+            ..answered(*status, false)
+        },
         End::Failed(failure) => failed(job, name, took, &failure.text()),
         End::Interrupted => failed(job, name, took, INTERRUPTED),
     }

@@ -58,7 +58,6 @@ pub enum Verdict {
     },
 }
 
-
 fn sorted(a: WorkspaceId, b: WorkspaceId) -> (WorkspaceId, WorkspaceId) {
     if a <= b { (a, b) } else { (b, a) }
 }
@@ -73,13 +72,16 @@ impl Flights {
         let mut state = self.state();
         let handled = state.to.get(&from);
         let hop = handled.and_then(|flights| flights.iter().map(|flight| flight.hop).max()).map_or(1, |hop| hop + 1);
-        let answers = handled.is_some_and(|flights| flights.iter().any(|flight| flight.source == Some(to))) && from != to;
+        let answers =
+            handled.is_some_and(|flights| flights.iter().any(|flight| flight.source == Some(to))) && from != to;
         if hop > MOST_HOPS {
             return Verdict::TooManyHops;
         }
         let now = Instant::now();
         let key = sorted(from, to);
-        if let Some(left) = state.pairs.get(&key).and_then(|pair| pair.paused_until).and_then(|until| until.checked_duration_since(now)) {
+        if let Some(left) =
+            state.pairs.get(&key).and_then(|pair| pair.paused_until).and_then(|until| until.checked_duration_since(now))
+        {
             if !left.is_zero() {
                 return Verdict::Paused { left, now: false };
             }

@@ -97,7 +97,8 @@ pub(super) async fn a2a(
 }
 
 fn too_large() -> AppError {
-    AppError::new(StatusCode::PAYLOAD_TOO_LARGE, "request body too large: a message may have 1 MiB").code("body_too_large")
+    AppError::new(StatusCode::PAYLOAD_TOO_LARGE, "request body too large: a message may have 1 MiB")
+        .code("body_too_large")
 }
 
 fn bad_message(refused: NormaliseError) -> AppError {

@@ -50,7 +50,12 @@ pub fn unrelated() -> AppError {
 ///
 /// # Errors
 /// 401 without a credential that counts; 403 for a name that only we may use.
-pub async fn sender_of(app: &App, caller: &Caller, claimed: Option<&str>, target: Option<WorkspaceId>) -> AppResult<Sender> {
+pub async fn sender_of(
+    app: &App,
+    caller: &Caller,
+    claimed: Option<&str>,
+    target: Option<WorkspaceId>,
+) -> AppResult<Sender> {
     let development = app.config.development;
     let refused = || match caller {
         Caller::Anonymous => AppError::unauthorized("missing caller auth token"),

@@ -59,7 +59,8 @@ impl Relay<'_> {
         let (sender, events) = mpsc::channel(WAITING);
         let taken = reply.send(Ok(Delivered::Streaming { status, events })).is_ok();
         let mut outlet = Outlet(taken.then_some(sender));
-        let mut reader = Reader { decoder: sse::Decoder::new(LARGEST_ANSWER), collector: Collector::new(LARGEST_ANSWER) };
+        let mut reader =
+            Reader { decoder: sse::Decoder::new(LARGEST_ANSWER), collector: Collector::new(LARGEST_ANSWER) };
         let broken = loop {
             let frame = match self.limits.bound(body.frame()).await {
                 Ok(Some(Ok(frame))) => frame,

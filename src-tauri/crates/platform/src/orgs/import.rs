@@ -44,7 +44,8 @@ pub async fn carry_out(app: &App, org: &Org, planned: Vec<Planned>) -> AppResult
             return Err(AppError::internal("failed to write the workspaces' files", &error));
         }
     }
-    let globals: Vec<String> = org.global_memories.iter().map(|seed| seed.content.clone()).filter(|text| !text.is_empty()).collect();
+    let globals: Vec<String> =
+        org.global_memories.iter().map(|seed| seed.content.clone()).filter(|text| !text.is_empty()).collect();
     let all = Arc::clone(&planned);
     let made = app.store.write(move |tx| insert(tx, &all, &globals)).await;
     if let Err(error) = made {
@@ -91,7 +92,8 @@ fn insert(tx: &mut Tx<'_>, planned: &[Planned], globals: &[String]) -> molecule_
                 y: one.at.y,
             },
         )?;
-        let mut payload = json!({"name": one.name, "tier": one.tier, "runtime": one.runtime, "x": one.inside.x, "y": one.inside.y});
+        let mut payload =
+            json!({"name": one.name, "tier": one.tier, "runtime": one.runtime, "x": one.inside.x, "y": one.inside.y});
         if let Some(parent) = one.parent {
             payload["parent_id"] = json!(parent);
         }

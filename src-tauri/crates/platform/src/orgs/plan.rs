@@ -82,7 +82,9 @@ pub struct Source<'a> {
 /// 400 with what is wrong; nothing was made.
 pub fn plan(org: &Org, source: &Source<'_>) -> AppResult<Vec<Planned>> {
     if org.count() > MOST {
-        return Err(AppError::bad_request(format!("an organisation may have at most {MOST} workspaces")).code("org_too_large"));
+        return Err(
+            AppError::bad_request(format!("an organisation may have at most {MOST} workspaces")).code("org_too_large")
+        );
     }
     let root_env = env_of(source.folder, "");
     let mut all = Vec::with_capacity(org.count());
@@ -106,7 +108,14 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn add(&self, node: &Node, parent: Option<WorkspaceId>, at: Place, inside: Place, all: &mut Vec<Planned>) -> AppResult<()> {
+    fn add(
+        &self,
+        node: &Node,
+        parent: Option<WorkspaceId>,
+        at: Place,
+        inside: Place,
+        all: &mut Vec<Planned>,
+    ) -> AppResult<()> {
         let planned = self.one(node, parent, at, inside)?;
         let id = planned.id;
         all.push(planned);
@@ -121,21 +130,33 @@ impl Walk<'_> {
 
     fn one(&self, node: &Node, parent: Option<WorkspaceId>, at: Place, inside: Place) -> AppResult<Planned> {
         let defaults = &self.org.defaults;
-        let first = |a: &str, b: &str, c: &str| [a, b, c].into_iter().find(|s| !s.is_empty()).unwrap_or_default().to_owned();
+        let first =
+            |a: &str, b: &str, c: &str| [a, b, c].into_iter().find(|s| !s.is_empty()).unwrap_or_default().to_owned();
         workspaces::check_name(&node.name).map_err(|reason| invalid(&node.name, &reason))?;
         let external = node.external || node.runtime == runtime::EXTERNAL;
-        let runtime_name = if external { runtime::EXTERNAL.to_owned() } else { first(&node.runtime, &defaults.runtime, runtime::DEFAULT) };
-        let fallback = if runtime::safe(&runtime_name) == runtime::DEFAULT { "sonnet" } else { "anthropic:claude-opus-4-7" };
+        let runtime_name = if external {
+            runtime::EXTERNAL.to_owned()
+        } else {
+            first(&node.runtime, &defaults.runtime, runtime::DEFAULT)
+        };
+        let fallback =
+            if runtime::safe(&runtime_name) == runtime::DEFAULT { "sonnet" } else { "anthropic:claude-opus-4-7" };
         let mut env = self.root_env.clone();
         env.extend(env_of(self.source.folder, &node.files_dir));
-        let dir = dotenv::expand(&node.workspace_dir, |name| env.get(name).cloned().or_else(|| std::env::var(name).ok()));
+        let dir =
+            dotenv::expand(&node.workspace_dir, |name| env.get(name).cloned().or_else(|| std::env::var(name).ok()));
         let dir = Some(dir).filter(|dir| !dir.is_empty());
-        let access = WorkspaceAccess::parse(&node.workspace_access).ok_or_else(|| invalid(&node.name, "workspace_access must be none, read_only or read_write"))?;
+        let access = WorkspaceAccess::parse(&node.workspace_access)
+            .ok_or_else(|| invalid(&node.name, "workspace_access must be none, read_only or read_write"))?;
         workspaces::check_dir(dir.as_deref(), access).map_err(|reason| invalid(&node.name, reason))?;
         let model = first(&node.model, &defaults.model, fallback);
         let tier = node.tier.or(defaults.tier).unwrap_or(2);
         let mut skipped = Vec::new();
-        for (kind, some) in [("schedules", !node.schedules.is_empty()), ("channels", !node.channels.is_empty()), ("plugins", !node.plugins.is_empty())] {
+        for (kind, some) in [
+            ("schedules", !node.schedules.is_empty()),
+            ("channels", !node.channels.is_empty()),
+            ("plugins", !node.plugins.is_empty()),
+        ] {
             if some {
                 skipped.push(kind);
             }
@@ -169,7 +190,8 @@ impl Walk<'_> {
 
     /// The config folder: the template's or the role's files, then the generated `config.yaml` over them.
     fn files(&self, node: &Node, planned: &Planned) -> AppResult<BTreeMap<String, Vec<u8>>> {
-        let role = self.source.folder.filter(|_| !node.files_dir.is_empty()).and_then(|folder| folder.sub(&node.files_dir));
+        let role =
+            self.source.folder.filter(|_| !node.files_dir.is_empty()).and_then(|folder| folder.sub(&node.files_dir));
         let named = Some(node.template.as_str()).filter(|name| !name.is_empty());
         let template = named.and_then(|name| self.source.templates.find(name).ok().flatten());
         let folder = role
@@ -197,8 +219,9 @@ impl Walk<'_> {
     /// folder's own file says beyond that (its rehearsal script, skills …); elsewhere the generated one replaces it.
     fn config(&self, node: &Node, planned: &Planned, before: Option<&str>) -> AppResult<String> {
         let mut map = match before.filter(|_| planned.runtime == runtime::LOCAL) {
-            Some(text) => templates::parse::<Map<String, Value>>(templates::CONFIG, text)
-                .map_err(|fault| invalid(&node.name, &format!("{}/{}:{}: {}", node.files_dir, fault.file, fault.line, fault.reason)))?,
+            Some(text) => templates::parse::<Map<String, Value>>(templates::CONFIG, text).map_err(|fault| {
+                invalid(&node.name, &format!("{}/{}:{}: {}", node.files_dir, fault.file, fault.line, fault.reason))
+            })?,
             None => Map::new(),
         };
         for (key, value) in [
@@ -228,7 +251,8 @@ impl Walk<'_> {
             map.insert("idle_interval_seconds".to_owned(), json!(every));
             map.insert("idle_prompt".to_owned(), json!(prompt));
         }
-        serde_saphyr::to_string(&Value::Object(map)).map_err(|error| AppError::internal("failed to write config.yaml", &error))
+        serde_saphyr::to_string(&Value::Object(map))
+            .map_err(|error| AppError::internal("failed to write config.yaml", &error))
     }
 
     fn routing(&self, node: &Node) -> BTreeMap<String, Vec<String>> {
@@ -256,7 +280,9 @@ impl Walk<'_> {
 
 fn env_of(folder: Option<&Folder>, dir: &str) -> BTreeMap<String, String> {
     let Some(Folder::Disk(root)) = folder else { return BTreeMap::new() };
-    let Some(Folder::Disk(root)) = (if dir.is_empty() { Some(Folder::Disk(root.clone())) } else { Folder::Disk(root.clone()).sub(dir) }) else {
+    let Some(Folder::Disk(root)) =
+        (if dir.is_empty() { Some(Folder::Disk(root.clone())) } else { Folder::Disk(root.clone()).sub(dir) })
+    else {
         return BTreeMap::new();
     };
     std::fs::read_to_string(root.join(".env")).map(|text| dotenv::parse(&text)).unwrap_or_default()

@@ -35,7 +35,8 @@ impl Org {
         }
         walk(&self.workspaces, &mut required, &mut recommended);
         let required = tidy(required);
-        let strict: BTreeSet<&String> = required.iter().filter(|r| matches!(r, Requirement::One(_))).flat_map(Requirement::names).collect();
+        let strict: BTreeSet<&String> =
+            required.iter().filter(|r| matches!(r, Requirement::One(_))).flat_map(Requirement::names).collect();
         let recommended = tidy(recommended)
             .into_iter()
             .filter(|entry| !required.contains(entry) && entry.names().iter().all(|name| !strict.contains(name)))

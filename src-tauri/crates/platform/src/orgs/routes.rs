@@ -60,7 +60,11 @@ struct How {
 /// Makes an organisation; with `dry_run=true` only says what it would make.
 #[utoipa::path(post, path = "/org/import", tag = "templates", request_body = Import,
     params(("dry_run" = Option<bool>, Query)), responses((status = 201), (status = 412, description = "variables missing")))]
-async fn import_org(State(app): State<App>, Query(how): Query<How>, body: body::Bytes) -> AppResult<(StatusCode, Json<Value>)> {
+async fn import_org(
+    State(app): State<App>,
+    Query(how): Query<How>,
+    body: body::Bytes,
+) -> AppResult<(StatusCode, Json<Value>)> {
     let wanted: Import = body.json("invalid request body")?;
     let (org, folder) = find(&app, &wanted)?;
     let needs = org.requirements();
@@ -78,11 +82,14 @@ async fn import_org(State(app): State<App>, Query(how): Query<How>, body: body::
     if how.dry_run {
         let workspaces: Vec<Value> = planned.iter().map(shown).collect();
         let local = planned.iter().filter(|one| one.runtime == molecule_model::runtime::LOCAL).count();
-        return Ok((StatusCode::OK, Json(json!({
-            "dry_run": true, "org": org.name, "count": planned.len(), "workspaces": workspaces,
-            "required_env": needs.required, "recommended_env": needs.recommended, "missing_env": lacking,
-            "memory_mb": local * 15,
-        }))));
+        return Ok((
+            StatusCode::OK,
+            Json(json!({
+                "dry_run": true, "org": org.name, "count": planned.len(), "workspaces": workspaces,
+                "required_env": needs.required, "recommended_env": needs.recommended, "missing_env": lacking,
+                "memory_mb": local * 15,
+            })),
+        ));
     }
     if !lacking.is_empty() {
         return Err(AppError::new(StatusCode::PRECONDITION_FAILED, "missing required environment variables")
@@ -101,7 +108,8 @@ fn furthest(so_far: Option<f64>, x: f64) -> Option<f64> {
 
 /// The organisation that a request names or carries.
 fn find(app: &App, wanted: &Import) -> AppResult<(Org, Option<Folder>)> {
-    let inline = wanted.template.as_ref().filter(|t| t.get("name").and_then(Value::as_str).is_some_and(|name| !name.is_empty()));
+    let inline =
+        wanted.template.as_ref().filter(|t| t.get("name").and_then(Value::as_str).is_some_and(|name| !name.is_empty()));
     if !wanted.dir.is_empty() {
         let missing = || AppError::not_found(format!("org template not found: {}", wanted.dir));
         let folder = app
@@ -112,13 +120,17 @@ fn find(app: &App, wanted: &Import) -> AppResult<(Org, Option<Folder>)> {
         return match read(&folder) {
             Ok(Some(org)) => Ok((org, Some(folder))),
             Ok(None) => Err(missing()),
-            Err(fault) => Err(AppError::bad_request("invalid org template").code("invalid_template").with("problem", json!(fault))),
+            Err(fault) => Err(AppError::bad_request("invalid org template")
+                .code("invalid_template")
+                .with("problem", json!(fault))),
         };
     }
     match inline {
-        Some(template) => serde_json::from_value(template.clone())
-            .map(|org| (org, None))
-            .map_err(|error| AppError::bad_request("invalid org template").code("invalid_template").with("problem", json!({"reason": error.to_string()}))),
+        Some(template) => serde_json::from_value(template.clone()).map(|org| (org, None)).map_err(|error| {
+            AppError::bad_request("invalid org template")
+                .code("invalid_template")
+                .with("problem", json!({"reason": error.to_string()}))
+        }),
         None => Err(AppError::bad_request("provide 'dir' or 'template'")),
     }
 }

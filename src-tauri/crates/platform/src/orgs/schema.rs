@@ -162,7 +162,9 @@ impl<'de> Deserialize<'de> for Requirement {
         }
         match Shape::deserialize(deserializer) {
             Ok(Shape::One(name)) => Ok(Self::One(name)),
-            Ok(Shape::Group { any_of }) if any_of.is_empty() => Err(D::Error::custom("any_of must name at least one variable")),
+            Ok(Shape::Group { any_of }) if any_of.is_empty() => {
+                Err(D::Error::custom("any_of must name at least one variable"))
+            }
             Ok(Shape::Group { any_of }) => Ok(Self::AnyOf(any_of)),
             Err(_) => Err(D::Error::custom("expected the name of a variable, or any_of with a list of names")),
         }

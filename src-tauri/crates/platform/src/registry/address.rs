@@ -45,7 +45,9 @@ pub enum AddressRefused {
     #[error("this port is not an agent's")]
     Port,
     /// An address that no agent may have.
-    #[error("this address is not allowed for an agent: use one on this computer, a public one, or set MOLECULE_ALLOW_LAN=1 for the local network")]
+    #[error(
+        "this address is not allowed for an agent: use one on this computer, a public one, or set MOLECULE_ALLOW_LAN=1 for the local network"
+    )]
     Address,
     /// The name leads nowhere.
     #[error("the host name of url cannot be resolved")]
@@ -163,7 +165,8 @@ impl AddressRules {
             Host::Local => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
             Host::Name(name) => {
                 let looked_up = tokio::time::timeout(LOOKUP, tokio::net::lookup_host((name.as_str(), port))).await;
-                let found = looked_up.map_err(|_| AddressRefused::Unresolvable)?.map_err(|_| AddressRefused::Unresolvable)?;
+                let found =
+                    looked_up.map_err(|_| AddressRefused::Unresolvable)?.map_err(|_| AddressRefused::Unresolvable)?;
                 found.map(|address| address.ip()).collect()
             }
         };
@@ -228,7 +231,13 @@ fn place_of_v4(ip: Ipv4Addr) -> Place {
         (172, b, _) if (16..32).contains(&b) => Place::Lan,
         // "This network", carrier NAT, link-local and metadata, protocol assignments, the three test nets,
         // benchmarks, multicast, reserved and broadcast.
-        (0, ..) | (169, 254, _) | (192, 0, 0 | 2) | (198, 51, 100) | (203, 0, 113) | (198, 18 | 19, _) | (224.., ..) => Place::Never,
+        (0, ..)
+        | (169, 254, _)
+        | (192, 0, 0 | 2)
+        | (198, 51, 100)
+        | (203, 0, 113)
+        | (198, 18 | 19, _)
+        | (224.., ..) => Place::Never,
         (100, b, _) if (64..128).contains(&b) => Place::Never,
         _ => Place::Public,
     }

@@ -173,7 +173,8 @@ struct RuntimeMetadata {
 
 impl RuntimeMetadata {
     fn overrides(self) -> Overrides {
-        let seconds = self.idle_timeout_seconds.and_then(|seconds| u64::try_from(seconds).ok()).filter(|seconds| *seconds > 0);
+        let seconds =
+            self.idle_timeout_seconds.and_then(|seconds| u64::try_from(seconds).ok()).filter(|seconds| *seconds > 0);
         Overrides {
             capabilities: self.capabilities.unwrap_or_default(),
             idle_timeout: seconds.map(Duration::from_secs),

@@ -61,7 +61,8 @@ pub(super) async fn discover(
     // Not launched by us is external: its url as it is, whatever its status.
     let theirs = !target.launched && url.is_some();
     if !theirs && !matches!(target.status, Status::Online | Status::Degraded) {
-        return Err(AppError::new(StatusCode::SERVICE_UNAVAILABLE, "workspace not available").with("status", json!(target.status)));
+        return Err(AppError::new(StatusCode::SERVICE_UNAVAILABLE, "workspace not available")
+            .with("status", json!(target.status)));
     }
     let url = match url {
         Some(url) => {
@@ -74,7 +75,8 @@ pub(super) async fn discover(
         // Nobody can dial it, everybody can write to it here (40 §21 row 12).
         None if target.delivery_mode == DeliveryMode::Poll => format!("{}/workspaces/{id}/a2a", app.endpoint.url()),
         None => {
-            return Err(AppError::new(StatusCode::SERVICE_UNAVAILABLE, "workspace has no URL").with("status", json!(target.status)));
+            return Err(AppError::new(StatusCode::SERVICE_UNAVAILABLE, "workspace has no URL")
+                .with("status", json!(target.status)));
         }
     };
     Ok(Json(json!({"id": id, "url": url, "name": target.name})))

@@ -105,7 +105,10 @@ impl Presence {
         let late = state.swept.replace(now).map_or(0, |before| now.seconds_since(before) - period);
         let latest = now.plus_seconds(LIVENESS);
         if late > SLEPT || late < -SLEPT {
-            tracing::info!(late_seconds = late, "the machine slept or its clock was set: everybody gets another interval");
+            tracing::info!(
+                late_seconds = late,
+                "the machine slept or its clock was set: everybody gets another interval"
+            );
             state.woke = Some(now);
             for deadline in state.known.values_mut().filter_map(|known| known.deadline.as_mut()) {
                 *deadline = latest;
@@ -122,8 +125,12 @@ impl Presence {
     /// Those whose deadline has passed. Each is told once.
     pub fn take_expired(&self, now: Timestamp) -> Vec<WorkspaceId> {
         let mut state = self.state();
-        let expired: Vec<_> =
-            state.known.iter().filter(|(_, known)| known.deadline.is_some_and(|at| at <= now)).map(|(id, _)| *id).collect();
+        let expired: Vec<_> = state
+            .known
+            .iter()
+            .filter(|(_, known)| known.deadline.is_some_and(|at| at <= now))
+            .map(|(id, _)| *id)
+            .collect();
         for id in &expired {
             if let Some(known) = state.known.get_mut(id) {
                 known.deadline = None;
@@ -177,7 +184,11 @@ mod tests {
             assert_eq!(sweep(&presence, 0, 60), None);
             let woken = 75 + jump;
             assert_eq!(sweep(&presence, woken, woken + 165), None, "{jump}");
-            assert_eq!(sweep(&presence, woken + 180, woken + 400), Some(woken + 180), "{jump}: silence still counts afterwards");
+            assert_eq!(
+                sweep(&presence, woken + 180, woken + 400),
+                Some(woken + 180),
+                "{jump}: silence still counts afterwards"
+            );
         }
     }
 
@@ -185,7 +196,10 @@ mod tests {
     fn s092_overrides_are_replaced_and_forgotten() {
         let presence = Presence::default();
         let id = WorkspaceId::random();
-        let said = Overrides { capabilities: [("session".to_owned(), true)].into(), idle_timeout: Some(Duration::from_secs(9)) };
+        let said = Overrides {
+            capabilities: [("session".to_owned(), true)].into(),
+            idle_timeout: Some(Duration::from_secs(9)),
+        };
         presence.describe(id, said);
         assert!(presence.is_native(id, "session") && !presence.is_native(id, "scheduler"));
         assert_eq!(presence.idle_timeout(id), Some(Duration::from_secs(9)));

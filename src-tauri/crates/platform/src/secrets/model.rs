@@ -1,9 +1,27 @@
 //! From a model slug to its provider (20 §9.5): one table, used by the server, the agents' environment and tests.
 
 const SAME: [&str; 21] = [
-    "minimax", "minimax-cn", "anthropic", "gemini", "deepseek", "zai", "kimi-coding", "kimi-coding-cn", "ollama-cloud",
-    "kilocode", "opencode-zen", "opencode-go", "openrouter", "custom", "gmi", "qwen-oauth", "minimax-oauth",
-    "alibaba-coding-plan", "google-gemini-cli", "openai-codex", "copilot-acp",
+    "minimax",
+    "minimax-cn",
+    "anthropic",
+    "gemini",
+    "deepseek",
+    "zai",
+    "kimi-coding",
+    "kimi-coding-cn",
+    "ollama-cloud",
+    "kilocode",
+    "opencode-zen",
+    "opencode-go",
+    "openrouter",
+    "custom",
+    "gmi",
+    "qwen-oauth",
+    "minimax-oauth",
+    "alibaba-coding-plan",
+    "google-gemini-cli",
+    "openai-codex",
+    "copilot-acp",
 ];
 
 const OTHER: [(&str, &str); 26] = [

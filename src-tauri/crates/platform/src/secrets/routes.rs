@@ -82,7 +82,8 @@ async fn list(State(app): State<App>, Path(id): Path<String>) -> AppResult<Json<
         .await
         .map_err(|error| AppError::internal("query failed", &error))?;
     let inherited = global.iter().filter(|row| own.iter().all(|mine| mine.key != row.key));
-    let items: Vec<Value> = own.iter().map(|row| item(row, "workspace")).chain(inherited.map(|row| item(row, "global"))).collect();
+    let items: Vec<Value> =
+        own.iter().map(|row| item(row, "workspace")).chain(inherited.map(|row| item(row, "global"))).collect();
     Ok(Json(json!(items)))
 }
 
@@ -115,7 +116,11 @@ async fn set_own(app: &App, id: &str, body: &body::Bytes) -> AppResult<Json<Valu
 /// Every value that a launch of this workspace gets; for the workspace's own agent.
 #[utoipa::path(get, path = "/workspaces/{id}/secrets/values", tag = "secrets", params(("id" = String, Path)),
     responses((status = 200), (status = 401)))]
-async fn values(State(app): State<App>, Extension(caller): Extension<Caller>, Path(id): Path<String>) -> AppResult<Json<Value>> {
+async fn values(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> AppResult<Json<Value>> {
     let id = workspace(&id)?;
     let own = caller == Caller::Workspace(id);
     let live = app
@@ -124,7 +129,8 @@ async fn values(State(app): State<App>, Extension(caller): Extension<Caller>, Pa
         .await
         .map_err(|error| AppError::internal("auth check failed", &error))?;
     if live && !own {
-        let text = if caller == Caller::Anonymous { "missing workspace auth token" } else { "invalid workspace auth token" };
+        let text =
+            if caller == Caller::Anonymous { "missing workspace auth token" } else { "invalid workspace auth token" };
         return Err(AppError::unauthorized(text));
     }
     let environment = environment(&app, id).await?;
@@ -135,9 +141,12 @@ async fn values(State(app): State<App>, Extension(caller): Extension<Caller>, Pa
         .chain(environment.unreadable_workspace.iter().map(|key| format!("workspace:{key}")))
         .collect();
     if !failed.is_empty() {
-        return Err(AppError::internal("some secrets cannot be read now", &"lost values").with("failed_keys", json!(failed)));
+        return Err(
+            AppError::internal("some secrets cannot be read now", &"lost values").with("failed_keys", json!(failed))
+        );
     }
-    let values: BTreeMap<&str, &str> = environment.values.iter().map(|(key, value)| (key.as_str(), value.expose())).collect();
+    let values: BTreeMap<&str, &str> =
+        environment.values.iter().map(|(key, value)| (key.as_str(), value.expose())).collect();
     Ok(Json(json!(values)))
 }
 
@@ -255,7 +264,12 @@ async fn choice(app: &App, id: &str, (key, word): (&'static str, &'static str)) 
     Ok(Json(json!({word: value.expose(), "source": "workspace_secrets"})))
 }
 
-async fn choose(app: &App, id: &str, (key, word): (&'static str, &'static str), body: &body::Bytes) -> AppResult<Json<Value>> {
+async fn choose(
+    app: &App,
+    id: &str,
+    (key, word): (&'static str, &'static str),
+    body: &body::Bytes,
+) -> AppResult<Json<Value>> {
     let id = workspace(id)?;
     let body: Value = body.json("invalid request body")?;
     let value = match body.get(word) {

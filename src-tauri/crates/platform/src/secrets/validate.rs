@@ -41,8 +41,10 @@ const WRONG: Verdict = Verdict::bad("wrong", "The provider does not know this ke
 const EXPIRED: Verdict =
     Verdict::bad("expired", "This key has expired or was disabled. Make a new one in the provider's console.");
 const QUOTA: Verdict = Verdict::bad("quota", "The key is good, but its account is out of credit or over its limit.");
-const UNREACHABLE: Verdict =
-    Verdict::bad("unreachable", "The provider could not be reached. Check the network, or the base URL, and try again.");
+const UNREACHABLE: Verdict = Verdict::bad(
+    "unreachable",
+    "The provider could not be reached. Check the network, or the base URL, and try again.",
+);
 const UNKNOWN: Verdict = Verdict::bad("unknown_provider", "This provider's keys cannot be tried; store it as it is.");
 
 /// Tries `key`. Stores and logs nothing.
@@ -75,7 +77,12 @@ pub async fn validate(client: &Client, provider: &str, key: &Secret, base_url: O
         }
         Err(error) => {
             // Never the error's own text: it holds the URL, and a URL may hold a key.
-            tracing::info!(provider, timeout = error.is_timeout(), connect = error.is_connect(), "a provider was not reached");
+            tracing::info!(
+                provider,
+                timeout = error.is_timeout(),
+                connect = error.is_connect(),
+                "a provider was not reached"
+            );
             UNREACHABLE
         }
     }
@@ -114,7 +121,8 @@ pub async fn local_servers(client: &Client, own_port: u16) -> Vec<LocalServer> {
         let base_url = format!("http://127.0.0.1:{port}/v1");
         let response = client.get(format!("{base_url}/models")).timeout(LOCAL_LIMIT).send().await.ok()?;
         let list: Value = response.error_for_status().ok()?.json().await.ok()?;
-        let models = list.get("data")?.as_array()?.iter().filter_map(|m| Some(m.get("id")?.as_str()?.to_owned())).collect();
+        let models =
+            list.get("data")?.as_array()?.iter().filter_map(|m| Some(m.get("id")?.as_str()?.to_owned())).collect();
         Some(LocalServer { name, base_url, models })
     });
     join_all(asked).await.into_iter().flatten().collect()
@@ -130,7 +138,10 @@ mod tests {
     fn four_different_messages() {
         let code = |status: u16, body: &str| judge(StatusCode::from_u16(status).unwrap(), body).code;
         assert_eq!(code(200, "{}"), None);
-        assert_eq!(code(401, r#"{"error":{"type":"authentication_error","message":"invalid x-api-key"}}"#), Some("wrong"));
+        assert_eq!(
+            code(401, r#"{"error":{"type":"authentication_error","message":"invalid x-api-key"}}"#),
+            Some("wrong")
+        );
         assert_eq!(code(401, r#"{"error":{"message":"This API key has expired"}}"#), Some("expired"));
         assert_eq!(code(429, r#"{"error":{"code":"insufficient_quota"}}"#), Some("quota"));
         assert_eq!(code(400, r#"{"error":{"message":"Your credit balance is too low"}}"#), Some("quota"));

@@ -19,7 +19,9 @@ async fn s159_s165_filters_cursors_and_refusals() {
         let answer = bed.post(&path).bearer_auth(&a.token).json(&report).send().await.unwrap();
         assert_eq!((answer.status().as_u16(), answer.text().await.unwrap().as_str()), (200, r#"{"status":"logged"}"#));
     }
-    let names = |rows: &Value| rows.as_array().unwrap().iter().map(|row| row["summary"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    let names = |rows: &Value| {
+        rows.as_array().unwrap().iter().map(|row| row["summary"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
     let ask = async |query: &str| names(&bed.read(&format!("{path}{query}")).await);
     assert_eq!(ask("").await, ["s4", "s3", "s2", "s1", "s0"]);
     assert_eq!(ask("?limit=2").await, ["s4", "s3"]);
@@ -44,8 +46,14 @@ async fn s159_s165_filters_cursors_and_refusals() {
     assert_eq!(ask("?before_ts=2099-01-01T00:00:00%2B01:00&limit=1").await, ["s4"]);
 
     let refused = [
-        ("?source=robot", 400), ("?since_secs=-1", 400), ("?since_secs=1.5", 400), ("?since_secs=x", 400), ("?before_ts=yesterday", 400),
-        ("?before_ts=2099-01-01T00:00:00+01:00", 400), ("?peer_id=x", 400), ("?since_id=00000000-0000-0000-0000-000000000000", 410),
+        ("?source=robot", 400),
+        ("?since_secs=-1", 400),
+        ("?since_secs=1.5", 400),
+        ("?since_secs=x", 400),
+        ("?before_ts=yesterday", 400),
+        ("?before_ts=2099-01-01T00:00:00+01:00", 400),
+        ("?peer_id=x", 400),
+        ("?since_id=00000000-0000-0000-0000-000000000000", 410),
         ("?since_id=x", 410),
     ];
     for (query, status) in refused {
@@ -62,9 +70,25 @@ async fn s159_s165_filters_cursors_and_refusals() {
     // Every key of the contract, present when null, bodies absent when there are none.
     let row = &rows[0];
     let keys: Vec<&str> = row.as_object().unwrap().keys().map(String::as_str).collect();
-    let want = ["id", "workspace_id", "activity_type", "source_id", "target_id", "method", "summary", "duration_ms", "status", "error_detail", "created_at", "request_body"];
+    let want = [
+        "id",
+        "workspace_id",
+        "activity_type",
+        "source_id",
+        "target_id",
+        "method",
+        "summary",
+        "duration_ms",
+        "status",
+        "error_detail",
+        "created_at",
+        "request_body",
+    ];
     assert_eq!(keys, want);
-    assert_eq!((&row["request_body"], &row["source_id"], &row["target_id"]), (&json!({"n": 4}), &json!(a.id), &Value::Null));
+    assert_eq!(
+        (&row["request_body"], &row["source_id"], &row["target_id"]),
+        (&json!({"n": 4}), &json!(a.id), &Value::Null)
+    );
 
     // The view of all workspaces, by number.
     let all = bed.read("/activity?limit=3").await;
@@ -89,7 +113,11 @@ async fn r74_reports_that_are_refused() {
         (json!({"activity_type": 5}), 400, "invalid request body".to_owned()),
         (json!({"activity_type": "error", "duration_ms": 1.5}), 400, "invalid request body".to_owned()),
         (json!([]), 400, "invalid request body".to_owned()),
-        (json!({"activity_type": "error", "source_id": b.id}), 403, "source_id must match authenticated workspace".to_owned()),
+        (
+            json!({"activity_type": "error", "source_id": b.id}),
+            403,
+            "source_id must match authenticated workspace".to_owned(),
+        ),
     ];
     for (body, status, text) in table {
         let answer = bed.post(&path).bearer_auth(&a.token).json(&body).send().await.unwrap();
@@ -119,7 +147,8 @@ async fn s169_s171_an_agent_tells_the_person() {
     let path = format!("/workspaces/{}/notify", a.id);
     let mut events = bed.events();
     let file = json!({"uri": "workspace:/workspace/x.txt", "name": "x.txt", "mimeType": "text/plain", "size": 12});
-    let body = json!({"message": "l".repeat(90), "attachments": [file, {"uri": "u", "name": "n", "size": 0, "mimeType": ""}]});
+    let body =
+        json!({"message": "l".repeat(90), "attachments": [file, {"uri": "u", "name": "n", "size": 0, "mimeType": ""}]});
     let answer = bed.post(&path).bearer_auth(&a.token).json(&body).send().await.unwrap();
     assert_eq!((answer.status().as_u16(), answer.text().await.unwrap().as_str()), (200, r#"{"status":"sent"}"#));
     let told = events.next(EventKind::AgentMessage).await;
@@ -128,9 +157,15 @@ async fn s169_s171_an_agent_tells_the_person() {
     assert!(!events.waiting().contains(&EventKind::ActivityLogged));
     let history = bed.read(&format!("/workspaces/{}/activity?type=a2a_receive&source=canvas", a.id)).await;
     let row = &history[0];
-    assert_eq!((&row["method"], &row["source_id"], &row["data"]["source"]), (&json!("notify"), &Value::Null, &json!("self")));
+    assert_eq!(
+        (&row["method"], &row["source_id"], &row["data"]["source"]),
+        (&json!("notify"), &Value::Null, &json!("self"))
+    );
     assert_eq!(row["summary"], format!("Agent message: {}…", "l".repeat(80)));
-    assert_eq!(row["response_body"]["parts"], json!([{"kind": "file", "file": file}, {"kind": "file", "file": {"uri": "u", "name": "n"}}]));
+    assert_eq!(
+        row["response_body"]["parts"],
+        json!([{"kind": "file", "file": file}, {"kind": "file", "file": {"uri": "u", "name": "n"}}])
+    );
     // Without attachments there are no parts, not even empty ones.
     bed.post(&path).bearer_auth(&a.token).json(&json!({"message": "short", "attachments": []})).send().await.unwrap();
     assert_eq!(bed.activity(a.id).await[0]["response_body"], json!({"result": "short"}));
@@ -140,11 +175,18 @@ async fn s169_s171_an_agent_tells_the_person() {
         (json!({"message": 5}), "message is required"),
         (json!({"message": "m", "attachments": {}}), "message is required"),
         (json!({"message": "m", "attachments": [file, {"uri": "u"}]}), "attachment[1]: uri and name are required"),
-        (json!({"message": "m", "attachments": [{"name": "n", "uri": ""}]}), "attachment[0]: uri and name are required"),
+        (
+            json!({"message": "m", "attachments": [{"name": "n", "uri": ""}]}),
+            "attachment[0]: uri and name are required",
+        ),
     ];
     for (body, text) in refused {
         let answer = bed.post(&path).bearer_auth(&a.token).json(&body).send().await.unwrap();
-        assert_eq!((answer.status().as_u16(), answer.json::<Value>().await.unwrap()), (400, json!({"error": text})), "{body}");
+        assert_eq!(
+            (answer.status().as_u16(), answer.json::<Value>().await.unwrap()),
+            (400, json!({"error": text})),
+            "{body}"
+        );
     }
     let nobody = format!("/workspaces/{}/notify", WorkspaceId::random());
     let answer = bed.post(&nobody).bearer_auth(&bed.admin).json(&json!({"message": "m"})).send().await.unwrap();

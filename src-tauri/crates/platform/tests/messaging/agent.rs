@@ -68,7 +68,11 @@ impl Agent {
     /// Answers with this status and body.
     pub async fn answering(status: u16, body: &'static str) -> Self {
         Self::new(move |_| async move {
-            Response::builder().status(status).header("location", "http://169.254.169.254/").body(Body::from(body)).unwrap()
+            Response::builder()
+                .status(status)
+                .header("location", "http://169.254.169.254/")
+                .body(Body::from(body))
+                .unwrap()
         })
         .await
     }

@@ -93,7 +93,13 @@ impl Bed {
         self.workspace_as(name, parent, "local", DeliveryMode::Push).await
     }
 
-    pub async fn workspace_as(&self, name: &str, parent_id: Option<WorkspaceId>, runtime: &str, mode: DeliveryMode) -> Known {
+    pub async fn workspace_as(
+        &self,
+        name: &str,
+        parent_id: Option<WorkspaceId>,
+        runtime: &str,
+        mode: DeliveryMode,
+    ) -> Known {
         let id = WorkspaceId::random();
         let token = fresh();
         let text = token.expose().to_owned();

@@ -26,7 +26,8 @@ async fn s155_a_task_goes_there_and_its_answer_comes_back() {
     let lead = bed.agent("Lead", None, "http://127.0.0.1:9").await;
     let hand = bed.agent("Hand", Some(lead.id), &agent.url).await;
     let mut events = bed.events();
-    let (status, answer) = delegate(&bed, &lead, &json!({"target_id": hand.id, "task": "compute", "idempotency_key": "k1"})).await;
+    let (status, answer) =
+        delegate(&bed, &lead, &json!({"target_id": hand.id, "task": "compute", "idempotency_key": "k1"})).await;
     assert_eq!((status, &answer["status"], &answer["target_id"]), (202, &json!("delegated"), &json!(hand.id)));
     let id = answer["delegation_id"].as_str().unwrap();
     let sent = events.next(EventKind::DelegationSent).await;
@@ -34,20 +35,35 @@ async fn s155_a_task_goes_there_and_its_answer_comes_back() {
     let moved = events.next(EventKind::DelegationStatus).await;
     assert_eq!(moved.envelope.payload["status"], "dispatched");
     let done = events.next(EventKind::DelegationComplete).await;
-    assert_eq!(done.envelope.payload, json!({"delegation_id": id, "target_id": hand.id, "response_preview": "forty-two"}));
+    assert_eq!(
+        done.envelope.payload,
+        json!({"delegation_id": id, "target_id": hand.id, "response_preview": "forty-two"})
+    );
     assert_eq!(done.workspace, Some(lead.id));
     let message = agent.got()[0].json()["params"]["message"].clone();
     assert_eq!((&message["messageId"], &message["metadata"]["delegation_id"]), (&json!(id), &json!(id)));
     let rows = list(&bed, &lead).await;
     assert_eq!(rows.len(), 1);
     let row = &rows[0];
-    let told = json!([row["type"], row["delegation_id"], row["source_id"], row["target_id"], row["status"], row["response_preview"], row.get("error")]);
+    let told = json!([
+        row["type"],
+        row["delegation_id"],
+        row["source_id"],
+        row["target_id"],
+        row["status"],
+        row["response_preview"],
+        row.get("error")
+    ]);
     assert_eq!(told, json!(["delegation", id, lead.id, hand.id, "completed", "forty-two", null]));
     // The receiver's row names the sender; none of this is ACTIVITY_LOGGED for the delegator.
     assert_eq!(bed.activity(hand.id).await[0]["source_id"], json!(lead.id));
     // The same key again is the same delegation, finished or not.
-    let (status, again) = delegate(&bed, &lead, &json!({"target_id": hand.id, "task": "compute", "idempotency_key": "k1"})).await;
-    assert_eq!((status, again), (202, json!({"delegation_id": id, "status": "completed", "target_id": hand.id, "idempotent_hit": true})));
+    let (status, again) =
+        delegate(&bed, &lead, &json!({"target_id": hand.id, "task": "compute", "idempotency_key": "k1"})).await;
+    assert_eq!(
+        (status, again),
+        (202, json!({"delegation_id": id, "status": "completed", "target_id": hand.id, "idempotent_hit": true}))
+    );
     assert_eq!(agent.got().len(), 1);
     bed.stop().await;
 }
@@ -58,15 +74,20 @@ async fn a_forbidden_target_is_accepted_and_then_fails() {
     let lead = bed.workspace("Lead", None).await;
     let stranger = bed.workspace("Stranger", Some(bed.workspace("Elsewhere", None).await.id)).await;
     let mut events = bed.events();
-    let (status, answer) = delegate(&bed, &lead, &json!({"target_id": stranger.id, "task": "x", "idempotency_key": "k"})).await;
+    let (status, answer) =
+        delegate(&bed, &lead, &json!({"target_id": stranger.id, "task": "x", "idempotency_key": "k"})).await;
     assert_eq!(status, 202);
     let failed = events.next(EventKind::DelegationFailed).await;
     let why = "access denied: workspaces cannot communicate per hierarchy rules";
-    assert_eq!(failed.envelope.payload, json!({"delegation_id": answer["delegation_id"], "target_id": stranger.id, "error": why}));
+    assert_eq!(
+        failed.envelope.payload,
+        json!({"delegation_id": answer["delegation_id"], "target_id": stranger.id, "error": why})
+    );
     let row = &list(&bed, &lead).await[0];
     assert_eq!((&row["status"], &row["error"]), (&json!("failed"), &json!(why)));
     // A failed one is run anew under the same key.
-    let (_, second) = delegate(&bed, &lead, &json!({"target_id": stranger.id, "task": "x", "idempotency_key": "k"})).await;
+    let (_, second) =
+        delegate(&bed, &lead, &json!({"target_id": stranger.id, "task": "x", "idempotency_key": "k"})).await;
     assert_ne!(second["delegation_id"], answer["delegation_id"]);
     assert_eq!(second["status"], "delegated");
     events.next(EventKind::DelegationFailed).await;
@@ -80,7 +101,9 @@ async fn o17_a_poll_mode_peer_has_it_queued() {
     let poller = bed.workspace_as("Poller", Some(lead.id), "external", DeliveryMode::Poll).await;
     let mut events = bed.events();
     delegate(&bed, &lead, &json!({"target_id": poller.id, "task": "x"})).await;
-    events.find(|event| event.kind == EventKind::DelegationStatus && event.envelope.payload["status"] == "queued").await;
+    events
+        .find(|event| event.kind == EventKind::DelegationStatus && event.envelope.payload["status"] == "queued")
+        .await;
     let row = &list(&bed, &lead).await[0];
     assert_eq!((&row["status"], &row["summary"]), (&json!("queued"), &json!("Delegation queued — target at capacity")));
     assert_eq!(bed.activity(poller.id).await.len(), 1);
@@ -123,18 +146,35 @@ async fn what_an_agent_runs_itself_is_recorded_and_updated() {
     }
     events.next(EventKind::DelegationSent).await;
     assert_eq!(post("/record", &json!({"target_id": b.id, "task": "x"})).await.0, 400);
-    assert_eq!(post("/record", &json!({"target_id": "b", "task": "x", "delegation_id": "d"})).await, (400, json!({"error": "target_id must be a valid UUID"})));
+    assert_eq!(
+        post("/record", &json!({"target_id": "b", "task": "x", "delegation_id": "d"})).await,
+        (400, json!({"error": "target_id must be a valid UUID"}))
+    );
     let done = json!({"status": "completed", "response_preview": "gold"});
     assert_eq!(post("/d1/update", &done).await, (200, json!({"status": "completed", "delegation_id": "d1"})));
-    assert_eq!(events.next(EventKind::DelegationComplete).await.envelope.payload, json!({"delegation_id": "d1", "response_preview": "gold"}));
+    assert_eq!(
+        events.next(EventKind::DelegationComplete).await.envelope.payload,
+        json!({"delegation_id": "d1", "response_preview": "gold"})
+    );
     assert_eq!(post("/d2/update", &json!({"status": "failed", "error": "rock"})).await.0, 200);
-    assert_eq!(events.next(EventKind::DelegationFailed).await.envelope.payload, json!({"delegation_id": "d2", "error": "rock"}));
+    assert_eq!(
+        events.next(EventKind::DelegationFailed).await.envelope.payload,
+        json!({"delegation_id": "d2", "error": "rock"})
+    );
     assert_eq!(post("/d3/update", &json!({"status": "queued"})).await.0, 200, "40 §21 row 9");
     assert_eq!(post("/unknown/update", &json!({"status": "failed"})).await.0, 200);
-    assert_eq!(post("/d1/update", &json!({"status": "lost"})).await, (400, json!({"error": "status must be 'completed' or 'failed'"})));
+    assert_eq!(
+        post("/d1/update", &json!({"status": "lost"})).await,
+        (400, json!({"error": "status must be 'completed' or 'failed'"}))
+    );
     assert_eq!(post("/d1/update", &json!({})).await, (400, json!({"error": "invalid request body"})));
     let rows = list(&bed, &a).await;
-    let told: Vec<_> = rows.iter().map(|r| (r["delegation_id"].as_str().unwrap(), r["status"].as_str().unwrap(), r["target_id"].as_str().unwrap())).collect();
+    let told: Vec<_> = rows
+        .iter()
+        .map(|r| {
+            (r["delegation_id"].as_str().unwrap(), r["status"].as_str().unwrap(), r["target_id"].as_str().unwrap())
+        })
+        .collect();
     let to = b.id.to_string();
     assert_eq!(told, [("d1", "completed", to.as_str()), ("d3", "queued", &to), ("d2", "failed", &to)]);
     assert_eq!(bed.get(&path("")).send().await.unwrap().status(), StatusCode::UNAUTHORIZED);

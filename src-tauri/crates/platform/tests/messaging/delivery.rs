@@ -33,7 +33,15 @@ async fn s125_s144_an_answer_passes_as_it_is_and_leaves_a_row() {
     assert!(row["duration_ms"].as_i64().unwrap() >= 1);
     assert_eq!(row["response_body"].to_string(), text);
     assert_eq!(row["request_body"]["params"]["message"]["messageId"], "m-hi");
-    let told = json!([row["activity_type"], row["source_id"], row["target_id"], row["method"], row["summary"], row["status"], row["error_detail"]]);
+    let told = json!([
+        row["activity_type"],
+        row["source_id"],
+        row["target_id"],
+        row["method"],
+        row["summary"],
+        row["status"],
+        row["error_detail"]
+    ]);
     assert_eq!(told, json!(["a2a_receive", null, a.id, "message/send", "message/send → Echo", "ok", null]));
     assert_eq!(row["tool_trace"], json!([{"tool": "look", "status": "ok"}]));
     assert_eq!(row["data"]["text"], "hi");
@@ -49,7 +57,11 @@ async fn s125_s144_an_answer_passes_as_it_is_and_leaves_a_row() {
     let used: (i64, i64) = bed
         .app
         .store
-        .read(|conn| Ok(conn.query_row("SELECT input_tokens, output_tokens FROM workspace_token_usage", [], |r| Ok((r.get(0)?, r.get(1)?)))?))
+        .read(|conn| {
+            Ok(conn.query_row("SELECT input_tokens, output_tokens FROM workspace_token_usage", [], |r| {
+                Ok((r.get(0)?, r.get(1)?))
+            })?)
+        })
         .await
         .unwrap();
     assert_eq!(used, (10, 3));
@@ -71,7 +83,9 @@ async fn r20_a_resumed_event_is_the_event() {
     for kind in [EventKind::ActivityLogged, EventKind::A2aResponse, EventKind::AgentMessage] {
         live.push(serde_json::to_value(&events.next(kind).await.envelope).unwrap());
     }
-    let Replay::Events(again) = bed.app.store.read(move |conn| replay(conn, since)).await.unwrap() else { panic!("too far") };
+    let Replay::Events(again) = bed.app.store.read(move |conn| replay(conn, since)).await.unwrap() else {
+        panic!("too far")
+    };
     let again: Vec<Value> = again.iter().map(|event| serde_json::to_value(event).unwrap()).collect();
     assert_eq!(again, live);
     bed.stop().await;
@@ -119,7 +133,9 @@ async fn s126_bare_bodies_are_wrapped_and_control_methods_are_no_turns() {
     assert_eq!(got[1].text, cancel.to_string());
     assert_eq!(bed.activity(a.id).await.len(), 2, "any upstream answer leaves a row");
     events.next(EventKind::A2aResponse).await;
-    events.find(|event| event.kind == EventKind::ActivityLogged && event.envelope.payload["method"] == "tasks/cancel").await;
+    events
+        .find(|event| event.kind == EventKind::ActivityLogged && event.envelope.payload["method"] == "tasks/cancel")
+        .await;
     assert!(!events.waiting().contains(&EventKind::A2aResponse), "a cancelled task is no answer for a chat");
     bed.stop().await;
 }

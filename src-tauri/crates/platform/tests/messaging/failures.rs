@@ -31,14 +31,52 @@ async fn s128_fifty_bad_bodies_reach_nobody() {
     let agent = Agent::saying("ok").await;
     let a = bed.agent("Echo", None, &agent.url).await;
     let path = format!("/workspaces/{}/a2a", a.id);
-    let deep = format!(r#"{{"jsonrpc":"2.0","method":"message/send","params":{}{}}}"#, "[".repeat(500), "]".repeat(500));
-    let message = |inner: &str| format!(r#"{{"jsonrpc":"2.0","id":1,"method":"message/send","params":{{"message":{inner}}}}}"#);
+    let deep =
+        format!(r#"{{"jsonrpc":"2.0","method":"message/send","params":{}{}}}"#, "[".repeat(500), "]".repeat(500));
+    let message =
+        |inner: &str| format!(r#"{{"jsonrpc":"2.0","id":1,"method":"message/send","params":{{"message":{inner}}}}}"#);
     let mut bad: Vec<Vec<u8>> = [
-        "", " ", "\n\t ", "{", "}", "[", "]", "{}x", "{]", "nul", "tru", "nope", "'a'", "{'a':1}", "{\"a\"}", "{\"a\":}", "{\"a\":1,}",
-        "{a:1}", "[]", "[1]", "[{}]", "1", "-1", "1.5", "1e999", "\"text\"", "true", "false", "{\"a\":\"\\x\"}", "{\"a\":\"\\u12\"}",
-        "{\"a\":01}", "{\"a\":+1}", "{\"a\":.5}", "{\"a\":1.}", "{\"a\":NaN}", "{\"a\":Infinity}", "{\"a\":1} {\"b\":2}", "/*x*/{}",
+        "",
+        " ",
+        "\n\t ",
+        "{",
+        "}",
+        "[",
+        "]",
+        "{}x",
+        "{]",
+        "nul",
+        "tru",
+        "nope",
+        "'a'",
+        "{'a':1}",
+        "{\"a\"}",
+        "{\"a\":}",
+        "{\"a\":1,}",
+        "{a:1}",
+        "[]",
+        "[1]",
+        "[{}]",
+        "1",
+        "-1",
+        "1.5",
+        "1e999",
+        "\"text\"",
+        "true",
+        "false",
+        "{\"a\":\"\\x\"}",
+        "{\"a\":\"\\u12\"}",
+        "{\"a\":01}",
+        "{\"a\":+1}",
+        "{\"a\":.5}",
+        "{\"a\":1.}",
+        "{\"a\":NaN}",
+        "{\"a\":Infinity}",
+        "{\"a\":1} {\"b\":2}",
+        "/*x*/{}",
         "{\"jsonrpc\":\"2.0\",\"method\":\"message/send\",\"params\":{\"message\":{\"parts\":[",
-        "<html></html>", "method=message/send",
+        "<html></html>",
+        "method=message/send",
     ]
     .iter()
     .map(|text| text.as_bytes().to_vec())
@@ -63,7 +101,10 @@ async fn s128_fifty_bad_bodies_reach_nobody() {
         assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{shown}");
         let refusal: Value = answer.json().await.unwrap();
         let text = refusal["error"].as_str().unwrap();
-        assert!(text.starts_with("invalid JSON") || (text.contains("params.message.parts") && refusal["code"] == -32602), "{shown}: {refusal}");
+        assert!(
+            text.starts_with("invalid JSON") || (text.contains("params.message.parts") && refusal["code"] == -32602),
+            "{shown}: {refusal}"
+        );
     }
     // One byte too many is 413 with a reason (R-46); a body of the limit passes.
     let fill = |length: usize| {
@@ -77,7 +118,10 @@ async fn s128_fifty_bad_bodies_reach_nobody() {
     assert_eq!(over.json::<Value>().await.unwrap()["code"], "body_too_large");
     assert!(agent.got().is_empty());
     assert!(bed.activity(a.id).await.is_empty(), "rejections before dispatch leave no row");
-    assert_eq!(bed.post(&path).bearer_auth(&bed.admin).body(fill(limit)).send().await.unwrap().status(), StatusCode::OK);
+    assert_eq!(
+        bed.post(&path).bearer_auth(&bed.admin).body(fill(limit)).send().await.unwrap().status(),
+        StatusCode::OK
+    );
     assert_eq!(bed.get("/health").send().await.unwrap().status(), StatusCode::OK);
     bed.stop().await;
 }
@@ -213,7 +257,10 @@ async fn s134_s135_silence_ends_a_forward_and_signs_of_life_do_not() {
         (answer.status().as_u16(), answer.json::<Value>().await.unwrap(), again)
     };
     assert_eq!(status, 503);
-    assert_eq!(body, json!({"error": "workspace agent busy — retry after a short backoff", "busy": true, "retry_after": 30}));
+    assert_eq!(
+        body,
+        json!({"error": "workspace agent busy — retry after a short backoff", "busy": true, "retry_after": 30})
+    );
     assert_eq!(again, "30");
     assert_eq!(bed.activity(a.id).await[0]["error_detail"], "no sign of life from the agent for too long");
     // With a beat every 150 ms the same silence is thought.
@@ -268,7 +315,11 @@ async fn an_answer_that_breaks_off_says_whether_it_was_taken() {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut seen = vec![0; 4096];
             let _ = stream.read(&mut seen).await;
-            let head = if String::from_utf8_lossy(&seen).contains("m-early") { "" } else { "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"half\":" };
+            let head = if String::from_utf8_lossy(&seen).contains("m-early") {
+                ""
+            } else {
+                "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"half\":"
+            };
             let _ = stream.write_all(head.as_bytes()).await;
         }
     });

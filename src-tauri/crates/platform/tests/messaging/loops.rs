@@ -21,11 +21,21 @@ async fn passing_on(base: String, to: Arc<OnceLock<(Known, Known)>>, text: &'sta
         async move {
             let (me, next) = to.get().unwrap();
             let words = if text.is_empty() { format!("thought {n}") } else { text.to_owned() };
-            let body = json!({"method": "message/send", "params": {"message": {"parts": [{"kind": "text", "text": words}]}}});
-            let answer = http.post(format!("{base}/workspaces/{}/a2a", next.id)).bearer_auth(&me.token).json(&body).send().await.unwrap();
+            let body =
+                json!({"method": "message/send", "params": {"message": {"parts": [{"kind": "text", "text": words}]}}});
+            let answer = http
+                .post(format!("{base}/workspaces/{}/a2a", next.id))
+                .bearer_auth(&me.token)
+                .json(&body)
+                .send()
+                .await
+                .unwrap();
             let status = answer.status().as_u16();
             let said: Value = answer.json().await.unwrap();
-            let heard = said["error"].as_str().map(|e| format!("{status} {e}")).or_else(|| said["result"]["parts"][0]["text"].as_str().map(str::to_owned));
+            let heard = said["error"]
+                .as_str()
+                .map(|e| format!("{status} {e}"))
+                .or_else(|| said["result"]["parts"][0]["text"].as_str().map(str::to_owned));
             reply(&got, &heard.unwrap_or_default()).into_response()
         }
     })
@@ -74,7 +84,13 @@ async fn r6_two_that_say_the_same_are_paused_and_can_be_let_go() {
     let notice = events.next(EventKind::PlatformChanged).await;
     let paused = &notice.envelope.payload["loop_paused"];
     assert!(paused["until"].is_string());
-    let direct = bed.post(&format!("/workspaces/{}/a2a", b.id)).bearer_auth(&a.token).json(&crate::bed::message("message/send", "other")).send().await.unwrap();
+    let direct = bed
+        .post(&format!("/workspaces/{}/a2a", b.id))
+        .bearer_auth(&a.token)
+        .json(&crate::bed::message("message/send", "other"))
+        .send()
+        .await
+        .unwrap();
     assert_eq!(direct.status().as_u16(), 508);
     let refusal: Value = direct.json().await.unwrap();
     assert_eq!(refusal["code"], "loop_detected");

@@ -11,18 +11,24 @@ async fn s142_s195_a_message_waits_as_a_row_and_is_fetched_once() {
     let bed = Bed::new().await;
     let a = bed.workspace_as("Poller", None, "external", DeliveryMode::Poll).await;
     let body = json!({"id": a.id, "agent_card": {"name": "Poller"}, "url": "remote://no-inbound"});
-    let answer: Value = bed.post("/registry/register").bearer_auth(&a.token).json(&body).send().await.unwrap().json().await.unwrap();
+    let answer: Value =
+        bed.post("/registry/register").bearer_auth(&a.token).json(&body).send().await.unwrap().json().await.unwrap();
     assert_eq!(answer["delivery_mode"], "poll");
     let mut events = bed.events();
     for text in ["one", "two", "three"] {
         let answer = bed.say(a.id, text).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::OK);
-        assert_eq!(answer.text().await.unwrap(), r#"{"status":"queued","delivery_mode":"poll","method":"message/send"}"#);
+        assert_eq!(
+            answer.text().await.unwrap(),
+            r#"{"status":"queued","delivery_mode":"poll","method":"message/send"}"#
+        );
     }
     events.next(EventKind::ActivityLogged).await;
     // R-79: the first fetch without a cursor is oldest first for the agent itself, newest first for the person.
     let path = format!("/workspaces/{}/activity?type=a2a_receive", a.id);
-    let texts = |rows: &Value| rows.as_array().unwrap().iter().map(|row| row["data"]["text"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    let texts = |rows: &Value| {
+        rows.as_array().unwrap().iter().map(|row| row["data"]["text"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
     let first: Value = bed.get(&path).bearer_auth(&a.token).send().await.unwrap().json().await.unwrap();
     assert_eq!(texts(&first), ["one", "two", "three"]);
     assert_eq!(texts(&bed.read(&path).await), ["three", "two", "one"]);
@@ -32,7 +38,8 @@ async fn s142_s195_a_message_waits_as_a_row_and_is_fetched_once() {
     assert_eq!((&row["type"], &row["data"]["source"]), (&json!("a2a_receive"), &json!("canvas_user")));
     // The cursor loses and repeats nothing.
     let after = |id: &Value| format!("{path}&since_id={}", id.as_str().unwrap());
-    let next: Value = bed.get(&after(&first[0]["id"])).bearer_auth(&a.token).send().await.unwrap().json().await.unwrap();
+    let next: Value =
+        bed.get(&after(&first[0]["id"])).bearer_auth(&a.token).send().await.unwrap().json().await.unwrap();
     assert_eq!(texts(&next), ["two", "three"]);
     bed.say(a.id, "four").send().await.unwrap();
     let last: Value = bed.get(&after(&next[1]["id"])).bearer_auth(&a.token).send().await.unwrap().json().await.unwrap();

@@ -67,7 +67,8 @@ async fn s109_s110_s196_silent_agents_lose_their_status_and_get_it_back() {
     t.beat(&ours).await;
     t.beat(&theirs).await;
     assert_eq!((t.status(ours.id).await, t.status(theirs.id).await), (Status::Online, Status::Online));
-    let back = events.find(|event| event.kind == EventKind::WorkspaceOnline && event.workspace == Some(theirs.id)).await;
+    let back =
+        events.find(|event| event.kind == EventKind::WorkspaceOnline && event.workspace == Some(theirs.id)).await;
     assert_eq!(back.envelope.payload, json!({"recovered_from": "awaiting_agent"}));
     t.bed.stop().await;
 }

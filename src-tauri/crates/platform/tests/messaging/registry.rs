@@ -62,7 +62,8 @@ async fn s079_s081_s084_a_first_register_gets_its_token_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn r35_strangers_need_leave() {
     let bed = Bed::new().await;
-    let stranger = || json!({"id": WorkspaceId::random(), "url": "http://127.0.0.1:9876", "agent_card": {"name": "New"}});
+    let stranger =
+        || json!({"id": WorkspaceId::random(), "url": "http://127.0.0.1:9876", "agent_card": {"name": "New"}});
     let (status, refusal) = register(&bed, None, &stranger()).await;
     assert_eq!((status, &refusal["code"]), (401, &json!("not_accepting_agents")));
     assert!(refusal["error"].as_str().unwrap().contains("Accept new local agents"), "{refusal}");
@@ -149,7 +150,16 @@ async fn s082_s083_modes_and_addresses() {
         assert!(said.starts_with(text), "row {n}: {said}");
     }
     // Undecodable bodies.
-    for body in ["", "{", "[]", "{}", r#"{"id":"x"}"#, r#"{"agent_card":{}}"#, r#"{"id":5,"agent_card":{}}"#, r#"{"id":"no-uuid","agent_card":{}}"#] {
+    for body in [
+        "",
+        "{",
+        "[]",
+        "{}",
+        r#"{"id":"x"}"#,
+        r#"{"agent_card":{}}"#,
+        r#"{"id":5,"agent_card":{}}"#,
+        r#"{"id":"no-uuid","agent_card":{}}"#,
+    ] {
         let answer = bed.post("/registry/register").body(body).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{body}");
         assert_eq!(answer.json::<Value>().await.unwrap(), json!({"error": "invalid request body"}), "{body}");
@@ -165,7 +175,8 @@ async fn s082_s083_modes_and_addresses() {
 async fn r34_the_url_of_a_launched_agent_is_remembered_and_not_believed() {
     let bed = Bed::new().await;
     let a = bed.workspace("Ours", None).await;
-    bed.sql("UPDATE workspaces SET launched = 1, url = 'http://127.0.0.1:4567' WHERE id = ?1", vec![a.id.to_string()]).await;
+    bed.sql("UPDATE workspaces SET launched = 1, url = 'http://127.0.0.1:4567' WHERE id = ?1", vec![a.id.to_string()])
+        .await;
     let body = json!({"id": a.id, "url": "http://169.254.169.254/", "agent_card": {"name": "Ours"}});
     assert_eq!(register(&bed, Some(&a.token), &body).await.0, 200);
     assert_eq!(bed.row(a.id).await.url.as_deref(), Some("http://127.0.0.1:4567"));
@@ -191,7 +202,12 @@ async fn s090_every_beat_is_heard_and_a_new_task_is_told() {
     }
     assert!(!events.waiting().contains(&EventKind::TaskUpdated));
     assert_eq!(bed.row(a.id).await.monthly_spend, 1375);
-    for bad in [json!({}), json!({"workspace_id": ""}), json!({"workspace_id": a.id, "active_tasks": 1.5}), json!({"workspace_id": a.id, "uptime_seconds": "1"})] {
+    for bad in [
+        json!({}),
+        json!({"workspace_id": ""}),
+        json!({"workspace_id": a.id, "active_tasks": 1.5}),
+        json!({"workspace_id": a.id, "uptime_seconds": "1"}),
+    ] {
         assert_eq!(call(&bed, "/registry/heartbeat", Some(&a.token), &bad).await.0, 400, "{bad}");
     }
     bed.stop().await;
@@ -205,18 +221,30 @@ async fn s096_s097_s098_peers_discovery_and_access() {
     let b = bed.agent("Bob", Some(root.id), "http://127.0.0.1:9873").await;
     let below = bed.agent("Carol", Some(a.id), "http://127.0.0.1:9874").await;
     let far = bed.workspace("Far", Some(b.id)).await;
-    let names = |peers: &Value| peers.as_array().unwrap().iter().map(|p| p["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    let names = |peers: &Value| {
+        peers.as_array().unwrap().iter().map(|p| p["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
     let path = format!("/registry/{}/peers", a.id);
     let peers: Value = bed.get(&path).bearer_auth(&a.token).send().await.unwrap().json().await.unwrap();
     assert_eq!(names(&peers), ["Bob", "Carol", "Root"]);
     let keys: Vec<&str> = peers[0].as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(keys, ["id", "name", "role", "tier", "status", "url", "parent_id", "active_tasks", "agent_card"]);
-    for (q, want) in [("bO", vec!["Bob"]), ("  ", vec!["Bob", "Carol", "Root"]), ("carol%20ROLE", vec!["Carol"]), ("%25", vec![])] {
+    for (q, want) in
+        [("bO", vec!["Bob"]), ("  ", vec!["Bob", "Carol", "Root"]), ("carol%20ROLE", vec!["Carol"]), ("%25", vec![])]
+    {
         assert_eq!(names(&bed.read(&format!("{path}?q={q}")).await), want, "{q}");
     }
     assert_eq!(bed.get(&path).send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
     assert_eq!(bed.get(&path).bearer_auth(&b.token).send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
-    assert_eq!(bed.get(&format!("/registry/{}/peers", WorkspaceId::random())).bearer_auth(&bed.admin).send().await.unwrap().status(), 404);
+    assert_eq!(
+        bed.get(&format!("/registry/{}/peers", WorkspaceId::random()))
+            .bearer_auth(&bed.admin)
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        404
+    );
 
     let discover = async |from: Option<&Known>, to: WorkspaceId| {
         let mut request = bed.get(&format!("/registry/discover/{to}"));
@@ -227,12 +255,21 @@ async fn s096_s097_s098_peers_discovery_and_access() {
         (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
     };
     assert_eq!(discover(None, a.id).await, (400, json!({"error": "X-Workspace-ID header is required"})));
-    assert_eq!(discover(Some(&b), a.id).await, (200, json!({"id": a.id, "url": "http://127.0.0.1:9872", "name": "Alice"})));
+    assert_eq!(
+        discover(Some(&b), a.id).await,
+        (200, json!({"id": a.id, "url": "http://127.0.0.1:9872", "name": "Alice"}))
+    );
     assert_eq!(discover(Some(&a), a.id).await.0, 200, "oneself");
     assert_eq!(discover(Some(&root), below.id).await.0, 200, "an ancestor");
-    assert_eq!(discover(Some(&b), below.id).await, (403, json!({"error": "not authorized to discover this workspace"})));
+    assert_eq!(
+        discover(Some(&b), below.id).await,
+        (403, json!({"error": "not authorized to discover this workspace"}))
+    );
     assert_eq!(discover(Some(&b), WorkspaceId::random()).await.0, 403);
-    assert_eq!(discover(Some(&b), far.id).await, (503, json!({"error": "workspace not available", "status": "provisioning"})));
+    assert_eq!(
+        discover(Some(&b), far.id).await,
+        (503, json!({"error": "workspace not available", "status": "provisioning"}))
+    );
     let lie = Known { id: a.id, token: b.token.clone() };
     assert_eq!(discover(Some(&lie), b.id).await.0, 401);
     bed.sql("UPDATE workspaces SET url = 'http://169.254.169.254/' WHERE id = ?1", vec![a.id.to_string()]).await;
@@ -247,7 +284,11 @@ async fn s096_s097_s098_peers_discovery_and_access() {
     for (caller, target, want) in [(&alice, &bob, true), (&bob, &carol, false), (&bob, &bob, true)] {
         assert_eq!(check(caller, target, admin).await, (200, json!({"allowed": want})), "{caller} {target}");
     }
-    assert_eq!(check("nobody", "nobody", admin).await, (200, json!({"allowed": true})), "the same id, without a look-up");
+    assert_eq!(
+        check("nobody", "nobody", admin).await,
+        (200, json!({"allowed": true})),
+        "the same id, without a look-up"
+    );
     assert_eq!(check("nobody", &bob, admin).await, (200, json!({"allowed": false})));
     assert_eq!(check("", &bob, admin).await.0, 400);
     bed.stop().await;

@@ -25,15 +25,38 @@ async fn r47_what_a_crash_cut_off_is_shown_as_interrupted() {
     let dir = Arc::clone(&bed.dir);
     bed.stop().await;
     // A crash: the rows of messages on their way, and nobody who knows of them.
-    let store = Store::open(&dir.path().join("molecule.db"), Arc::new(|| Timestamp::from_micros(1_700_000_000_000_000)), Arc::new(drop)).unwrap();
+    let store = Store::open(
+        &dir.path().join("molecule.db"),
+        Arc::new(|| Timestamp::from_micros(1_700_000_000_000_000)),
+        Arc::new(drop),
+    )
+    .unwrap();
     let (from, to): (WorkspaceId, WorkspaceId) = (lead.id, hand.id);
     store
         .write(move |tx| {
             for (id, source_id, text) in [("i1", None, "first"), ("i2", Some(from.to_string()), "second")] {
-                let request_body = json!({"method": "message/send", "params": {"message": {"messageId": text}}}).to_string();
-                inflight::insert(tx, &NewInflight { id, workspace: to, source_id, method: "message/send", message_id: Some(text), request_body: &request_body })?;
+                let request_body =
+                    json!({"method": "message/send", "params": {"message": {"messageId": text}}}).to_string();
+                inflight::insert(
+                    tx,
+                    &NewInflight {
+                        id,
+                        workspace: to,
+                        source_id,
+                        method: "message/send",
+                        message_id: Some(text),
+                        request_body: &request_body,
+                    },
+                )?;
             }
-            let request = Request { from, to, task: "dig".into(), delegation_id: "d1".into(), idempotency_key: None, recorded: false };
+            let request = Request {
+                from,
+                to,
+                task: "dig".into(),
+                delegation_id: "d1".into(),
+                idempotency_key: None,
+                recorded: false,
+            };
             delegations::insert(tx, &request).map(drop)
         })
         .await
@@ -50,7 +73,17 @@ async fn r47_what_a_crash_cut_off_is_shown_as_interrupted() {
         tokio::task::yield_now().await;
     }
     let rows = bed.activity(to).await;
-    let told: Vec<_> = rows.iter().map(|row| (row["request_body"]["params"]["message"]["messageId"].as_str().unwrap(), row["source_id"].as_str(), row["status"].as_str().unwrap(), row["error_detail"].as_str().unwrap())).collect();
+    let told: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            (
+                row["request_body"]["params"]["message"]["messageId"].as_str().unwrap(),
+                row["source_id"].as_str(),
+                row["status"].as_str().unwrap(),
+                row["error_detail"].as_str().unwrap(),
+            )
+        })
+        .collect();
     let source = from.to_string();
     assert_eq!(told, [("second", Some(source.as_str()), "error", DETAIL), ("first", None, "error", DETAIL)]);
     assert_eq!(bed.read(&format!("/workspaces/{to}/inflight")).await, json!([]));
@@ -60,7 +93,10 @@ async fn r47_what_a_crash_cut_off_is_shown_as_interrupted() {
     let replayed = bed.app.store.read(move |conn| molecule_platform::events::replay(conn, since)).await.unwrap();
     let molecule_platform::events::Replay::Events(events) = replayed else { panic!("too far") };
     let kinds: Vec<_> = events.iter().map(|event| event.event.as_str()).collect();
-    assert_eq!(kinds, [EventKind::ActivityLogged.as_str(), EventKind::ActivityLogged.as_str(), EventKind::DelegationFailed.as_str()]);
+    assert_eq!(
+        kinds,
+        [EventKind::ActivityLogged.as_str(), EventKind::ActivityLogged.as_str(), EventKind::DelegationFailed.as_str()]
+    );
     bed.stop().await;
 }
 

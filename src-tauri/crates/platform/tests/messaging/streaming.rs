@@ -32,7 +32,10 @@ impl Fed {
             open.notify_one();
             async move {
                 let pieces = tokio_stream::wrappers::ReceiverStream::new(receiver).map(Ok::<_, std::io::Error>);
-                Response::builder().header("content-type", "text/event-stream; charset=utf-8").body(Body::from_stream(pieces)).unwrap()
+                Response::builder()
+                    .header("content-type", "text/event-stream; charset=utf-8")
+                    .body(Body::from_stream(pieces))
+                    .unwrap()
             }
         })
         .await;
@@ -133,7 +136,11 @@ async fn r19_a_reader_who_leaves_does_not_end_the_turn() {
         fed.send(chunk(&format!("word{n} "), n > 0)).await;
     }
     let feed = fed.feed();
-    feed.send(Bytes::from(event(json!({"kind": "status-update", "taskId": "t1", "final": true, "status": {"state": "completed"}})))).await.unwrap();
+    feed.send(Bytes::from(event(
+        json!({"kind": "status-update", "taskId": "t1", "final": true, "status": {"state": "completed"}}),
+    )))
+    .await
+    .unwrap();
     drop(feed);
     fed.end();
     let logged = events.next(EventKind::ActivityLogged).await;
@@ -156,7 +163,8 @@ async fn a_slow_reader_slows_the_agent_down() {
     let big = event(chunk(&"x".repeat(256 * 1024), true));
     let feed = fed.feed();
     let mut sent = 0;
-    while tokio::time::timeout(std::time::Duration::from_millis(500), feed.send(Bytes::from(big.clone()))).await.is_ok() {
+    while tokio::time::timeout(std::time::Duration::from_millis(500), feed.send(Bytes::from(big.clone()))).await.is_ok()
+    {
         sent += 1;
         assert!(sent < 200, "50 MB were taken for a reader who takes nothing");
     }
@@ -182,7 +190,10 @@ async fn a_stream_that_is_cut_says_so_and_keeps_what_came() {
     assert_eq!(last["id"], "r1");
     assert_eq!(last["error"]["data"]["code"], "stream_cut");
     let row = &bed.activity(a.id).await[0];
-    assert_eq!((&row["status"], &row["error_detail"]), (&json!("error"), &json!("the agent's stream ended before its last event")));
+    assert_eq!(
+        (&row["status"], &row["error_detail"]),
+        (&json!("error"), &json!("the agent's stream ended before its last event"))
+    );
     assert!(row["response_body"].to_string().contains("half a sen"));
     bed.stop().await;
 }
@@ -190,10 +201,16 @@ async fn a_stream_that_is_cut_says_so_and_keeps_what_came() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_that_does_not_stream_answers_as_it_can() {
     let bed = Bed::new().await;
-    let agent = Agent::new(|_| async { r#"{"jsonrpc":"2.0","id":"r1","error":{"code":-32004,"message":"no streams"}}"#.into_response() }).await;
+    let agent = Agent::new(|_| async {
+        r#"{"jsonrpc":"2.0","id":"r1","error":{"code":-32004,"message":"no streams"}}"#.into_response()
+    })
+    .await;
     let a = bed.agent("Plain", None, &agent.url).await;
     let answer = bed.stream(a.id, "hi").send().await.unwrap();
-    assert_eq!((answer.status(), answer.headers()["content-type"].to_str().unwrap()), (StatusCode::OK, "application/json"));
+    assert_eq!(
+        (answer.status(), answer.headers()["content-type"].to_str().unwrap()),
+        (StatusCode::OK, "application/json")
+    );
     assert_eq!(answer.json::<Value>().await.unwrap()["error"]["code"], -32004);
     bed.stop().await;
 }

@@ -126,11 +126,7 @@ impl MemoryKeychain {
     fn enter(&self, call: String) -> Result<MutexGuard<'_, State>, KeychainError> {
         let mut state = self.state();
         state.calls.push(call.clone());
-        while state
-            .hanging
-            .as_ref()
-            .is_some_and(|prefix| call.starts_with(prefix))
-        {
+        while state.hanging.as_ref().is_some_and(|prefix| call.starts_with(prefix)) {
             state.waiting += 1;
             self.0.1.notify_all();
             state = self.0.1.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -154,24 +150,16 @@ impl Keychain for MemoryKeychain {
     }
 
     fn get(&self, account: &str) -> Result<Option<Secret>, KeychainError> {
-        Ok(self
-            .enter(format!("get {account}"))?
-            .entries
-            .get(account)
-            .cloned())
+        Ok(self.enter(format!("get {account}"))?.entries.get(account).cloned())
     }
 
     fn set(&self, account: &str, value: &Secret) -> Result<(), KeychainError> {
-        self.enter(format!("set {account}"))?
-            .entries
-            .insert(account.into(), value.clone());
+        self.enter(format!("set {account}"))?.entries.insert(account.into(), value.clone());
         Ok(())
     }
 
     fn delete(&self, account: &str) -> Result<(), KeychainError> {
-        self.enter(format!("delete {account}"))?
-            .entries
-            .remove(account);
+        self.enter(format!("delete {account}"))?.entries.remove(account);
         Ok(())
     }
 

@@ -30,11 +30,7 @@ impl SystemKeychain {
     }
 
     fn store(&self) -> Result<(Arc<CredentialStore>, bool), Error> {
-        let known = self
-            .store
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let known = self.store.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match known {
             Some(store) => Ok((store, false)),
             None => Ok((self.reopen()?, true)),
@@ -43,11 +39,7 @@ impl SystemKeychain {
 
     /// Runs `call` on the entry; once more over a new connection when the platform failed, because
     /// a restarted daemon knows nothing of our session.
-    fn with<T>(
-        &self,
-        account: &str,
-        call: impl Fn(&Entry) -> Result<T, Error>,
-    ) -> Result<T, KeychainError> {
+    fn with<T>(&self, account: &str, call: impl Fn(&Entry) -> Result<T, Error>) -> Result<T, KeychainError> {
         let (store, fresh) = self.store().map_err(|error| reading(&error))?;
         let first = entry(&*store, account).and_then(|entry| call(&entry));
         match first {

@@ -69,18 +69,12 @@ impl Worker {
     pub fn start(keychain: Arc<dyn Keychain>) -> std::io::Result<Self> {
         let (jobs, queue) = mpsc::channel::<Job>();
         let max_value_bytes = keychain.max_value_bytes();
-        std::thread::Builder::new()
-            .name("molecule-keychain".into())
-            .spawn(move || {
-                while let Ok(job) = queue.recv() {
-                    job(&*keychain);
-                }
-            })?;
-        Ok(Self {
-            jobs,
-            shared: Arc::default(),
-            max_value_bytes,
-        })
+        std::thread::Builder::new().name("molecule-keychain".into()).spawn(move || {
+            while let Ok(job) = queue.recv() {
+                job(&*keychain);
+            }
+        })?;
+        Ok(Self { jobs, shared: Arc::default(), max_value_bytes })
     }
 
     /// The longest value in bytes that this keychain takes.
@@ -103,22 +97,14 @@ impl Worker {
         job: impl FnOnce(&dyn Keychain, &Ticket) -> Result<T, KeychainError> + Send + 'static,
     ) -> Result<T, KeychainError> {
         let began = Instant::now();
-        let answer = if patience == Patience::RefuseWhileHung
-            && self.shared.hung.load(Ordering::Acquire) > 0
-        {
+        let answer = if patience == Patience::RefuseWhileHung && self.shared.hung.load(Ordering::Acquire) > 0 {
             Err(KeychainError::Unanswered)
         } else {
             self.queue(limit, job).await
         };
         let outcome = answer.as_ref().err().map_or("ok", KeychainError::kind);
         let elapsed_ms = elapsed_ms(began);
-        tracing::debug!(
-            store = "keychain",
-            call = what,
-            outcome,
-            elapsed_ms,
-            "keychain call"
-        );
+        tracing::debug!(store = "keychain", call = what, outcome, elapsed_ms, "keychain call");
         answer
     }
 
@@ -127,27 +113,17 @@ impl Worker {
         limit: Duration,
         job: impl FnOnce(&dyn Keychain, &Ticket) -> Result<T, KeychainError> + Send + 'static,
     ) -> Result<T, KeychainError> {
-        let caller = Caller {
-            state: Arc::default(),
-            shared: self.shared.clone(),
-        };
+        let caller = Caller { state: Arc::default(), shared: self.shared.clone() };
         let (state, shared) = (caller.state.clone(), self.shared.clone());
         let (reply, answer) = oneshot::channel();
         let job: Job = Box::new(move |keychain| {
-            if state
-                .compare_exchange(WAITING, RUNNING, Ordering::AcqRel, Ordering::Acquire)
-                .is_err()
-            {
+            if state.compare_exchange(WAITING, RUNNING, Ordering::AcqRel, Ordering::Acquire).is_err() {
                 return;
             }
             let ticket = Ticket(state.clone());
-            let result =
-                catch_unwind(AssertUnwindSafe(|| job(keychain, &ticket))).unwrap_or_else(panicked);
+            let result = catch_unwind(AssertUnwindSafe(|| job(keychain, &ticket))).unwrap_or_else(panicked);
             let good = result.is_ok();
-            if state
-                .compare_exchange(RUNNING, DONE, Ordering::AcqRel, Ordering::Acquire)
-                .is_ok()
-            {
+            if state.compare_exchange(RUNNING, DONE, Ordering::AcqRel, Ordering::Acquire).is_ok() {
                 let _ = reply.send(result);
                 return;
             }
@@ -173,11 +149,7 @@ struct Caller {
 
 impl Drop for Caller {
     fn drop(&mut self) {
-        let swap = |from, to| {
-            self.state
-                .compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
-                .is_ok()
-        };
+        let swap = |from, to| self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok();
         if swap(WAITING, DROPPED) {
             return;
         }
@@ -219,13 +191,9 @@ mod tests {
     #[tokio::test]
     async fn a_panic_in_the_library_is_an_answer_and_the_thread_lives_on() {
         let worker = worker();
-        let bad = worker
-            .call::<()>("test", LONG, Patience::Queue, |_, _| panic!("as zbus may"))
-            .await;
+        let bad = worker.call::<()>("test", LONG, Patience::Queue, |_, _| panic!("as zbus may")).await;
         assert_eq!(bad, Err(KeychainError::Refused));
-        let good = worker
-            .call("test", LONG, Patience::Queue, |_, _| Ok(7))
-            .await;
+        let good = worker.call("test", LONG, Patience::Queue, |_, _| Ok(7)).await;
         assert_eq!(good, Ok(7));
     }
 
@@ -240,9 +208,7 @@ mod tests {
             Ok(())
         });
         assert_eq!(slow.await, Err(KeychainError::Unanswered));
-        let hasty = worker
-            .call("test", LONG, Patience::RefuseWhileHung, |_, _| Ok(()))
-            .await;
+        let hasty = worker.call("test", LONG, Patience::RefuseWhileHung, |_, _| Ok(())).await;
         assert_eq!(hasty, Err(KeychainError::Unanswered));
 
         // Given up before it began: it must never run.
@@ -256,9 +222,7 @@ mod tests {
         go.send(()).unwrap();
         worker.late().await;
         assert!(told.recv().unwrap());
-        let next = worker
-            .call("test", LONG, Patience::RefuseWhileHung, |_, _| Ok(()))
-            .await;
+        let next = worker.call("test", LONG, Patience::RefuseWhileHung, |_, _| Ok(())).await;
         assert_eq!(next, Ok(()));
         assert!(runs.recv().is_err());
     }
@@ -277,17 +241,10 @@ mod tests {
             _ = call => unreachable!(),
             _ = begun => {}
         }
-        let hasty = worker
-            .call("test", LONG, Patience::RefuseWhileHung, |_, _| Ok(()))
-            .await;
+        let hasty = worker.call("test", LONG, Patience::RefuseWhileHung, |_, _| Ok(())).await;
         assert_eq!(hasty, Err(KeychainError::Unanswered));
         go.send(()).unwrap();
         worker.late().await;
-        assert_eq!(
-            worker
-                .call("test", LONG, Patience::RefuseWhileHung, |_, _| Ok(()))
-                .await,
-            Ok(())
-        );
+        assert_eq!(worker.call("test", LONG, Patience::RefuseWhileHung, |_, _| Ok(())).await, Ok(()));
     }
 }

@@ -70,38 +70,19 @@ impl Book {
         clean: bool,
     ) -> Result<(Arc<Self>, Scribe), VaultError> {
         let last = values.iter().map(|value| value.version).max().unwrap_or(0);
-        let pages = values
-            .into_iter()
-            .map(|value| (value.name.clone(), Page { value, line: None }))
-            .collect();
+        let pages = values.into_iter().map(|value| (value.name.clone(), Page { value, line: None })).collect();
         let change = last + 1;
         let written = if clean { change } else { 0 };
         let book = Arc::new(Self {
-            pages: Mutex::new(Pages {
-                key,
-                held,
-                pages,
-                change,
-                stopping: false,
-            }),
+            pages: Mutex::new(Pages { key, held, pages, change, stopping: false }),
             changed: Condvar::new(),
-            progress: watch::Sender::new(Progress {
-                written,
-                ..Progress::default()
-            }),
+            progress: watch::Sender::new(Progress { written, ..Progress::default() }),
             folder,
         });
         let writing = book.clone();
-        let thread = std::thread::Builder::new()
-            .name("molecule-sealed".into())
-            .spawn(move || writing.write_until_stopped())?;
-        Ok((
-            book.clone(),
-            Scribe {
-                book,
-                thread: Some(thread),
-            },
-        ))
+        let thread =
+            std::thread::Builder::new().name("molecule-sealed".into()).spawn(move || writing.write_until_stopped())?;
+        Ok((book.clone(), Scribe { book, thread: Some(thread) }))
     }
 
     pub fn folder(&self) -> &Folder {
@@ -109,18 +90,12 @@ impl Book {
     }
 
     pub fn get(&self, name: &str) -> Option<Secret> {
-        self.pages()
-            .pages
-            .get(name)
-            .map(|page| page.value.value.clone())
+        self.pages().pages.get(name).map(|page| page.value.value.clone())
     }
 
     /// The value and its version.
     pub fn get_version(&self, name: &str) -> Option<(Secret, u64)> {
-        self.pages()
-            .pages
-            .get(name)
-            .map(|page| (page.value.value.clone(), page.value.version))
+        self.pages().pages.get(name).map(|page| (page.value.value.clone(), page.value.version))
     }
 
     pub fn has(&self, name: &str) -> bool {
@@ -129,12 +104,7 @@ impl Book {
 
     /// Names that begin with `prefix`.
     pub fn names(&self, prefix: &str) -> Vec<String> {
-        self.pages()
-            .pages
-            .keys()
-            .filter(|name| name.starts_with(prefix))
-            .cloned()
-            .collect()
+        self.pages().pages.keys().filter(|name| name.starts_with(prefix)).cloned().collect()
     }
 
     /// The value, made by `make` if there is none, and whether it was made.
@@ -155,11 +125,7 @@ impl Book {
 
     fn insert(&self, pages: &mut Pages, name: String, value: Secret) -> u64 {
         let version = pages.change + 1;
-        let value = Value {
-            name: name.clone(),
-            version,
-            value,
-        };
+        let value = Value { name: name.clone(), version, value };
         pages.pages.insert(name, Page { value, line: None });
         self.touch(pages);
         version
@@ -177,10 +143,7 @@ impl Book {
     /// Removes the value unless it was changed since `version`.
     pub fn remove_version(&self, name: &str, version: u64) -> bool {
         let mut pages = self.pages();
-        let same = pages
-            .pages
-            .get(name)
-            .is_some_and(|page| page.value.version == version);
+        let same = pages.pages.get(name).is_some_and(|page| page.value.version == version);
         if same {
             pages.pages.remove(name);
             self.touch(&mut pages);
@@ -194,9 +157,7 @@ impl Book {
         let mut adopted = 0;
         for Value { name, value, .. } in values {
             let doomed = name.strip_prefix(PERSON).map(super::doomed);
-            if pages.pages.contains_key(&name)
-                || doomed.is_some_and(|doomed| pages.pages.contains_key(&doomed))
-            {
+            if pages.pages.contains_key(&name) || doomed.is_some_and(|doomed| pages.pages.contains_key(&doomed)) {
                 continue;
             }
             self.insert(&mut pages, name, value);
@@ -249,12 +210,8 @@ impl Book {
             return false;
         };
         let own = self.check_key().ok();
-        let old = self
-            .get(&retired(id))
-            .and_then(|text| CheckKey::parse(id, &text));
-        own.into_iter()
-            .chain(old)
-            .any(|key| check::holds(&key, account, value, check))
+        let old = self.get(&retired(id)).and_then(|text| CheckKey::parse(id, &text));
+        own.into_iter().chain(old).any(|key| check::holds(&key, account, value, check))
     }
 
     /// Resolves when every change made so far is on disk.
@@ -262,14 +219,9 @@ impl Book {
         let target = self.pages().change;
         let mut progress = self.progress.subscribe();
         let settled = |now: &Progress| {
-            now.written >= target
-                || now.ended
-                || now.failed.as_ref().is_some_and(|(at, _)| *at >= target)
+            now.written >= target || now.ended || now.failed.as_ref().is_some_and(|(at, _)| *at >= target)
         };
-        let now = progress
-            .wait_for(settled)
-            .await
-            .map_err(|_| VaultError::Closed)?;
+        let now = progress.wait_for(settled).await.map_err(|_| VaultError::Closed)?;
         match &now.failed {
             _ if now.written >= target => Ok(()),
             Some((_, error)) => Err(error.clone()),
@@ -291,17 +243,11 @@ impl Book {
         loop {
             let mut pages = self.pages();
             while pages.change <= written && !pages.stopping {
-                pages = self
-                    .changed
-                    .wait(pages)
-                    .unwrap_or_else(PoisonError::into_inner);
+                pages = self.changed.wait(pages).unwrap_or_else(PoisonError::into_inner);
             }
             // After a failure: on the next change, at the end, or after a while.
             while failed == Some(pages.change) && !pages.stopping {
-                let (again, waited) = self
-                    .changed
-                    .wait_timeout(pages, RETRY)
-                    .unwrap_or_else(PoisonError::into_inner);
+                let (again, waited) = self.changed.wait_timeout(pages, RETRY).unwrap_or_else(PoisonError::into_inner);
                 pages = again;
                 if waited.timed_out() {
                     break;
@@ -322,8 +268,7 @@ impl Book {
                     Err(error) => {
                         failed = Some(change);
                         tracing::error!(store = "sealed", %error, "sealed file not written");
-                        self.progress
-                            .send_modify(|now| now.failed = Some((change, error)));
+                        self.progress.send_modify(|now| now.failed = Some((change, error)));
                     }
                 }
             }
@@ -341,11 +286,7 @@ impl Pages {
         for page in self.pages.values_mut().filter(|page| page.line.is_none()) {
             page.line = Some(format::line(&cipher, &page.value)?);
         }
-        format::file(
-            &self.key,
-            &self.held,
-            self.pages.values().filter_map(|page| page.line.as_deref()),
-        )
+        format::file(&self.key, &self.held, self.pages.values().filter_map(|page| page.line.as_deref()))
     }
 }
 

@@ -41,10 +41,7 @@ impl std::fmt::Debug for CheckKey {
 /// it tells nothing of the value, not even to somebody who can guess it; bound to the account, it
 /// does not show that two secrets are alike either.
 pub fn check_value(key: &CheckKey, account: &str, value: &Secret) -> Result<String, VaultError> {
-    let mac = mac(
-        &*key.bytes,
-        &[b"check", account.as_bytes(), value.expose().as_bytes()],
-    )?;
+    let mac = mac(&*key.bytes, &[b"check", account.as_bytes(), value.expose().as_bytes()])?;
     Ok(format!("{}.{}", key.id, hex(&mac[..16])))
 }
 

@@ -31,10 +31,7 @@ impl Folder {
     /// Makes the directory if it misses, and takes it for this process.
     pub fn own(dir: PathBuf) -> Result<(Self, Owner), VaultError> {
         fs::create_dir_all(&dir)?;
-        let lock = private()
-            .create(true)
-            .truncate(false)
-            .open(dir.join(LOCK))?;
+        let lock = private().create(true).truncate(false).open(dir.join(LOCK))?;
         for attempt in 1.. {
             match lock.try_lock() {
                 Ok(()) => break,
@@ -101,10 +98,7 @@ impl Folder {
     pub fn lost(&self) -> Result<Vec<String>, VaultError> {
         let mut found = self.numbered("lost")?;
         found.sort_unstable();
-        Ok(found
-            .into_iter()
-            .map(|n| format!("{SEALED}.lost-{n}"))
-            .collect())
+        Ok(found.into_iter().map(|n| format!("{SEALED}.lost-{n}")).collect())
     }
 
     fn free(&self, word: &str) -> Result<String, VaultError> {

@@ -90,33 +90,20 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed, VaultError> {
         format: u32,
     }
     let mut lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
-    if let Some(Ok(any)) = lines
-        .first()
-        .map(|line| serde_json::from_slice::<Any>(line))
+    if let Some(Ok(any)) = lines.first().map(|line| serde_json::from_slice::<Any>(line))
         && any.format > FORMAT
     {
         return Err(VaultError::TooNew);
     }
-    let header = lines
-        .first()
-        .and_then(|line| serde_json::from_slice(line).ok());
+    let header = lines.first().and_then(|line| serde_json::from_slice(line).ok());
     let seal = lines.last().and_then(|line| canonical::<Seal>(line));
     if seal.is_some() {
         lines.pop();
     }
     let covered = lines.concat();
     let body = lines.get(1..).unwrap_or_default();
-    let read: Vec<Line> = body
-        .iter()
-        .filter_map(|line| serde_json::from_slice(line).ok())
-        .collect();
-    Ok(Parsed {
-        header,
-        tidy: read.len() == body.len(),
-        lines: read,
-        seal,
-        covered,
-    })
+    let read: Vec<Line> = body.iter().filter_map(|line| serde_json::from_slice(line).ok()).collect();
+    Ok(Parsed { header, tidy: read.len() == body.len(), lines: read, seal, covered })
 }
 
 /// The value of a line, if it is spelled exactly as we spell it.
@@ -129,11 +116,7 @@ impl Parsed {
     /// Whether `key` is the one that this file was written with.
     pub fn fits(&self, key: &MasterKey) -> Result<bool, VaultError> {
         let id = key.id()?;
-        if self
-            .header
-            .as_ref()
-            .is_some_and(|header| header.key_id == id)
-        {
+        if self.header.as_ref().is_some_and(|header| header.key_id == id) {
             return Ok(true);
         }
         // The header may be what was damaged.
@@ -145,21 +128,10 @@ impl Parsed {
     pub fn open(&self, key: &MasterKey) -> Result<Opened, VaultError> {
         let cipher = key.cipher()?;
         let sealed = self.seal.as_ref().is_some_and(|seal| {
-            cipher
-                .open(
-                    &seal.nonce,
-                    &seal.seal,
-                    &[SEAL, self.covered.as_slice()].concat(),
-                )
-                .is_some()
+            cipher.open(&seal.nonce, &seal.seal, &[SEAL, self.covered.as_slice()].concat()).is_some()
         });
-        let values: Vec<Value> = self
-            .lines
-            .iter()
-            .filter_map(|line| line.open(&cipher))
-            .collect();
-        let whole =
-            sealed && self.tidy && self.header.is_some() && values.len() == self.lines.len();
+        let values: Vec<Value> = self.lines.iter().filter_map(|line| line.open(&cipher)).collect();
+        let whole = sealed && self.tidy && self.header.is_some() && values.len() == self.lines.len();
         Ok(Opened { values, whole })
     }
 }
@@ -168,34 +140,20 @@ impl Line {
     fn open(&self, cipher: &Cipher) -> Option<Value> {
         let plain = cipher.open(&self.nonce, &self.sealed, &about(&self.name, self.version))?;
         let value = Secret::from(std::str::from_utf8(&plain).ok()?);
-        Some(Value {
-            name: self.name.clone(),
-            version: self.version,
-            value,
-        })
+        Some(Value { name: self.name.clone(), version: self.version, value })
     }
 }
 
 /// What a value is bound to: its name and its version.
 fn about(name: &str, version: u64) -> Vec<u8> {
-    [
-        b"molecule sealed value".as_slice(),
-        &version.to_le_bytes(),
-        name.as_bytes(),
-    ]
-    .concat()
+    [b"molecule sealed value".as_slice(), &version.to_le_bytes(), name.as_bytes()].concat()
 }
 
 /// The line of one value.
 pub(crate) fn line(cipher: &Cipher, value: &Value) -> Result<String, VaultError> {
     let about = about(&value.name, value.version);
     let (nonce, sealed) = cipher.seal(value.value.expose().as_bytes(), &about)?;
-    text(&Line {
-        name: value.name.clone(),
-        version: value.version,
-        nonce,
-        sealed,
-    })
+    text(&Line { name: value.name.clone(), version: value.version, nonce, sealed })
 }
 
 /// The whole file of `lines`.
@@ -204,22 +162,13 @@ pub(crate) fn file<'a>(
     held: &Held,
     lines: impl Iterator<Item = &'a str>,
 ) -> Result<Vec<u8>, VaultError> {
-    let mut bytes = text(&Header {
-        format: FORMAT,
-        key_id: key.id()?,
-        key: held.clone(),
-    })?
-    .into_bytes();
+    let mut bytes = text(&Header { format: FORMAT, key_id: key.id()?, key: held.clone() })?.into_bytes();
     lines.for_each(|line| bytes.extend_from_slice(line.as_bytes()));
-    let (nonce, seal) = key
-        .cipher()?
-        .seal(b"", &[SEAL, bytes.as_slice()].concat())?;
+    let (nonce, seal) = key.cipher()?.seal(b"", &[SEAL, bytes.as_slice()].concat())?;
     bytes.extend_from_slice(text(&Seal { nonce, seal })?.as_bytes());
     Ok(bytes)
 }
 
 fn text<T: Serialize>(value: &T) -> Result<String, VaultError> {
-    serde_json::to_string(value)
-        .map(|line| line + "\n")
-        .map_err(|_| VaultError::Crypto)
+    serde_json::to_string(value).map(|line| line + "\n").map_err(|_| VaultError::Crypto)
 }

@@ -24,9 +24,7 @@ impl MasterKey {
     }
 
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        <[u8; 32]>::try_from(bytes)
-            .ok()
-            .map(|bytes| Self(Zeroizing::new(bytes)))
+        <[u8; 32]>::try_from(bytes).ok().map(|bytes| Self(Zeroizing::new(bytes)))
     }
 
     /// As it lies in the keychain or in `sealed.key`: base64, because some keychains take only text.
@@ -72,23 +70,15 @@ pub(crate) struct Cipher(XChaCha20Poly1305);
 
 impl Cipher {
     pub fn new(key: &[u8; 32]) -> Result<Self, VaultError> {
-        XChaCha20Poly1305::new_from_slice(key)
-            .map(Self)
-            .map_err(|_| VaultError::Crypto)
+        XChaCha20Poly1305::new_from_slice(key).map(Self).map_err(|_| VaultError::Crypto)
     }
 
     /// Nonce and cipher text of `plain`, bound to `about`.
     pub fn seal(&self, plain: &[u8], about: &[u8]) -> Result<(String, String), VaultError> {
         let mut nonce = [0; NONCE_BYTES];
         fill(&mut nonce)?;
-        let payload = Payload {
-            msg: plain,
-            aad: about,
-        };
-        let sealed = self
-            .0
-            .encrypt(&XNonce::from(nonce), payload)
-            .map_err(|_| VaultError::Crypto)?;
+        let payload = Payload { msg: plain, aad: about };
+        let sealed = self.0.encrypt(&XNonce::from(nonce), payload).map_err(|_| VaultError::Crypto)?;
         Ok((STANDARD.encode(nonce), STANDARD.encode(sealed)))
     }
 
@@ -96,14 +86,8 @@ impl Cipher {
     pub fn open(&self, nonce: &str, sealed: &str, about: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let nonce = <[u8; NONCE_BYTES]>::try_from(STANDARD.decode(nonce).ok()?).ok()?;
         let sealed = STANDARD.decode(sealed).ok()?;
-        let payload = Payload {
-            msg: &sealed,
-            aad: about,
-        };
-        self.0
-            .decrypt(&XNonce::from(nonce), payload)
-            .ok()
-            .map(Zeroizing::new)
+        let payload = Payload { msg: &sealed, aad: about };
+        self.0.decrypt(&XNonce::from(nonce), payload).ok().map(Zeroizing::new)
     }
 }
 

@@ -51,10 +51,7 @@ pub(crate) struct Pass<'a> {
 impl Local {
     pub fn read(folder: &Folder, pass: Pass<'_>) -> Result<Self, VaultError> {
         let Some(bytes) = folder.read(SEALED)? else {
-            return Ok(Self {
-                file: None,
-                key: None,
-            });
+            return Ok(Self { file: None, key: None });
         };
         let parsed = format::parse(&bytes)?;
         let key = match parsed.header.as_ref().map(|header| &header.key) {
@@ -67,19 +64,11 @@ impl Local {
                 _ => None,
             },
         };
-        Ok(Self {
-            file: Some((bytes, parsed)),
-            key,
-        })
+        Ok(Self { file: Some((bytes, parsed)), key })
     }
 
     fn held(&self) -> Option<&Held> {
-        self.file
-            .as_ref()?
-            .1
-            .header
-            .as_ref()
-            .map(|header| &header.key)
+        self.file.as_ref()?.1.header.as_ref().map(|header| &header.key)
     }
 }
 
@@ -105,15 +94,8 @@ pub(crate) fn decide(
         (None, Some(key)) => (key.clone(), held_here(local, key, pass)?),
         (None, None) => fresh(folder, pass)?,
     };
-    let mut start = Start {
-        held,
-        values: Vec::new(),
-        clean: false,
-        set_aside: None,
-        damaged: false,
-        retired: None,
-        key,
-    };
+    let mut start =
+        Start { held, values: Vec::new(), clean: false, set_aside: None, damaged: false, retired: None, key };
     match (&local.file, opener) {
         (None, _) => {}
         (Some(_), None) => {
@@ -121,10 +103,7 @@ pub(crate) fn decide(
                 Some(Held::Keychain) => Aside::KeychainHeld,
                 _ => Aside::FileHeld,
             };
-            start.set_aside = Some(SetAside {
-                name: folder.set_aside()?,
-                held,
-            });
+            start.set_aside = Some(SetAside { name: folder.set_aside()?, held });
         }
         (Some((bytes, parsed)), Some(opener)) => {
             let opened = parsed.open(opener)?;
@@ -171,9 +150,7 @@ fn key_file(folder: &Folder) -> Result<Option<MasterKey>, VaultError> {
         return Ok(None);
     };
     let bytes = zeroize::Zeroizing::new(bytes);
-    Ok(std::str::from_utf8(&bytes)
-        .ok()
-        .and_then(|text| MasterKey::parse(&Secret::from(text))))
+    Ok(std::str::from_utf8(&bytes).ok().and_then(|text| MasterKey::parse(&Secret::from(text))))
 }
 
 /// Takes the values of every file that was put aside and opens with the present key into the book.
@@ -191,11 +168,7 @@ pub(crate) fn take_back(book: &Book) -> Result<Vec<String>, VaultError> {
         };
         if parsed.fits(&key)? {
             let values = book.adopt(parsed.open(&key)?.values);
-            tracing::info!(
-                store = "sealed",
-                values,
-                "values of an earlier secrets file came back"
-            );
+            tracing::info!(store = "sealed", values, "values of an earlier secrets file came back");
             names.push(name);
         }
     }
@@ -205,12 +178,6 @@ pub(crate) fn take_back(book: &Book) -> Result<Vec<String>, VaultError> {
 /// Removes what the book on disk no longer needs: files whose values it has, and `sealed.key` when
 /// the key is held elsewhere. Call it after a flush.
 pub(crate) fn tidy(book: &Book, taken: &[String]) -> Result<(), VaultError> {
-    taken
-        .iter()
-        .try_for_each(|name| book.folder().remove(name))?;
-    if book.held() == Held::File {
-        Ok(())
-    } else {
-        book.folder().remove(KEY)
-    }
+    taken.iter().try_for_each(|name| book.folder().remove(name))?;
+    if book.held() == Held::File { Ok(()) } else { book.folder().remove(KEY) }
 }

@@ -24,11 +24,7 @@ pub(crate) struct Cost {
 
 impl Cost {
     /// 64 MiB, three passes, one lane: about an eighth of a second (FACTS §4).
-    pub const DEFAULT: Self = Self {
-        memory_kib: 64 * 1024,
-        passes: 3,
-        lanes: 1,
-    };
+    pub const DEFAULT: Self = Self { memory_kib: 64 * 1024, passes: 3, lanes: 1 };
 
     /// What a file may ask of us; a changed file must not eat the machine.
     fn is_sane(self) -> bool {
@@ -52,19 +48,11 @@ impl Wrap {
         fill(&mut salt)?;
         let cipher = cipher(passphrase, &salt, cost).ok_or(VaultError::Crypto)?;
         let (nonce, wrapped) = cipher.seal(key.bytes(), ABOUT)?;
-        Ok(Self {
-            cost,
-            salt: STANDARD.encode(salt),
-            nonce,
-            wrapped,
-        })
+        Ok(Self { cost, salt: STANDARD.encode(salt), nonce, wrapped })
     }
 
     pub fn open(&self, passphrase: &Secret) -> Option<MasterKey> {
-        let salt = STANDARD
-            .decode(&self.salt)
-            .ok()
-            .filter(|_| self.cost.is_sane())?;
+        let salt = STANDARD.decode(&self.salt).ok().filter(|_| self.cost.is_sane())?;
         let cipher = cipher(passphrase, &salt, self.cost)?;
         MasterKey::from_bytes(&cipher.open(&self.nonce, &self.wrapped, ABOUT)?)
     }
@@ -84,22 +72,11 @@ mod tests {
     use super::{Cost, Wrap};
     use crate::{Secret, sealed::key::MasterKey};
 
-    const CHEAP: Cost = Cost {
-        memory_kib: 64,
-        passes: 1,
-        lanes: 1,
-    };
+    const CHEAP: Cost = Cost { memory_kib: 64, passes: 1, lanes: 1 };
 
     #[test]
     fn the_cost_is_the_one_that_was_decided() {
-        assert_eq!(
-            Cost::DEFAULT,
-            Cost {
-                memory_kib: 65_536,
-                passes: 3,
-                lanes: 1
-            }
-        );
+        assert_eq!(Cost::DEFAULT, Cost { memory_kib: 65_536, passes: 3, lanes: 1 });
         assert!(Cost::DEFAULT.is_sane());
     }
 

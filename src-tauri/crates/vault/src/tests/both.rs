@@ -13,20 +13,12 @@ struct Subject {
 impl Subject {
     fn keychain() -> Self {
         let desk = Desk::new();
-        Self {
-            options: desk.options(),
-            desk,
-            store: StoreKind::Keychain,
-        }
+        Self { options: desk.options(), desk, store: StoreKind::Keychain }
     }
 
     fn sealed() -> Self {
         let desk = Desk::new();
-        Self {
-            options: desk.off(),
-            desk,
-            store: StoreKind::Sealed,
-        }
+        Self { options: desk.off(), desk, store: StoreKind::Sealed }
     }
 
     async fn open(&self) -> Vault {
@@ -64,10 +56,7 @@ on_both!(
 async fn says_where_it_stores(subject: Subject) {
     let vault = subject.open().await;
     let status = vault.status();
-    assert_eq!(
-        (status.store, status.state),
-        (subject.store, VaultState::Ready)
-    );
+    assert_eq!((status.store, status.state), (subject.store, VaultState::Ready));
     assert_eq!(status.reason.is_some(), subject.store == StoreKind::Sealed);
     let stored = super::put(&vault, "KEY", "value").await;
     assert_eq!((stored.store, stored.length), (subject.store, 5));
@@ -94,10 +83,7 @@ async fn the_last_write_wins(subject: Subject) {
     let first = super::put(&vault, "KEY", "one").await;
     let second = super::put(&vault, "KEY", "two").await;
     assert_eq!(super::get(&vault, "KEY", &second).await.unwrap(), "two");
-    assert_eq!(
-        super::get(&vault, "KEY", &first).await,
-        lost(LostReason::Changed)
-    );
+    assert_eq!(super::get(&vault, "KEY", &first).await, lost(LostReason::Changed));
 }
 
 async fn scopes_and_names_are_apart(subject: Subject) {
@@ -105,17 +91,10 @@ async fn scopes_and_names_are_apart(subject: Subject) {
     let (one, two) = (workspace(), workspace());
     let mut markers = Vec::new();
     for (scope, value) in [(Scope::Global, "g"), (one, "1"), (two, "2")] {
-        markers.push((
-            scope,
-            value,
-            vault.put(&scope, "KEY", &secret(value)).await.unwrap(),
-        ));
+        markers.push((scope, value, vault.put(&scope, "KEY", &secret(value)).await.unwrap()));
     }
     for (scope, value, marker) in &markers {
-        assert_eq!(
-            vault.get(scope, "KEY", marker).await.unwrap().expose(),
-            *value
-        );
+        assert_eq!(vault.get(scope, "KEY", marker).await.unwrap().expose(), *value);
         assert!(vault.get(scope, "key", marker).await.is_err());
     }
     assert!(vault.get(&two, "KEY", &markers[1].2).await.is_err());
@@ -124,24 +103,12 @@ async fn scopes_and_names_are_apart(subject: Subject) {
 async fn a_deleted_value_is_gone(subject: Subject) {
     let vault = subject.open().await;
     let marker = super::put(&vault, "KEY", "sk-1").await;
-    vault
-        .delete(&Scope::Global, "KEY", marker.store)
-        .await
-        .unwrap();
-    vault
-        .delete(&Scope::Global, "KEY", marker.store)
-        .await
-        .unwrap();
-    assert_eq!(
-        super::get(&vault, "KEY", &marker).await,
-        lost(LostReason::Missing)
-    );
+    vault.delete(&Scope::Global, "KEY", marker.store).await.unwrap();
+    vault.delete(&Scope::Global, "KEY", marker.store).await.unwrap();
+    assert_eq!(super::get(&vault, "KEY", &marker).await, lost(LostReason::Missing));
     drop(vault);
     let vault = subject.open().await;
-    assert_eq!(
-        super::get(&vault, "KEY", &marker).await,
-        lost(LostReason::Missing)
-    );
+    assert_eq!(super::get(&vault, "KEY", &marker).await, lost(LostReason::Missing));
     let marker = super::put(&vault, "KEY", "sk-2").await;
     assert_eq!(super::get(&vault, "KEY", &marker).await.unwrap(), "sk-2");
 }
@@ -150,53 +117,24 @@ async fn another_value_in_its_place_is_noticed(subject: Subject) {
     let vault = subject.open().await;
     let marker = super::put(&vault, "KEY", "sk-1").await;
     let other = super::put(&vault, "OTHER", "sk-2").await;
-    let swapped = Marker {
-        check: other.check.clone(),
-        ..marker.clone()
-    };
-    assert_eq!(
-        super::get(&vault, "KEY", &swapped).await,
-        lost(LostReason::Changed)
-    );
-    let longer = Marker {
-        length: 5,
-        ..marker.clone()
-    };
-    assert_eq!(
-        super::get(&vault, "KEY", &longer).await,
-        lost(LostReason::Changed)
-    );
-    let nonsense = Marker {
-        check: "nonsense".into(),
-        ..marker
-    };
-    assert_eq!(
-        super::get(&vault, "KEY", &nonsense).await,
-        lost(LostReason::Changed)
-    );
+    let swapped = Marker { check: other.check.clone(), ..marker.clone() };
+    assert_eq!(super::get(&vault, "KEY", &swapped).await, lost(LostReason::Changed));
+    let longer = Marker { length: 5, ..marker.clone() };
+    assert_eq!(super::get(&vault, "KEY", &longer).await, lost(LostReason::Changed));
+    let nonsense = Marker { check: "nonsense".into(), ..marker };
+    assert_eq!(super::get(&vault, "KEY", &nonsense).await, lost(LostReason::Changed));
 }
 
 async fn a_value_that_was_never_there_is_lost(subject: Subject) {
     let vault = subject.open().await;
     let marker = super::put(&vault, "KEY", "sk-1").await;
-    assert_eq!(
-        super::get(&vault, "NONE", &marker).await,
-        lost(LostReason::Missing)
-    );
+    assert_eq!(super::get(&vault, "NONE", &marker).await, lost(LostReason::Missing));
 }
 
 async fn any_text_is_a_value(subject: Subject) {
     let vault = subject.open().await;
     let long = "x".repeat(100_000);
-    for value in [
-        "",
-        " ",
-        "line\nline\r\n",
-        "\"quoted\"\\",
-        "ключ 🔑",
-        "nul\0nul",
-        long.as_str(),
-    ] {
+    for value in ["", " ", "line\nline\r\n", "\"quoted\"\\", "ключ 🔑", "nul\0nul", long.as_str()] {
         for key in ["K", "a/b c", "ключ", "\"", "line\nline"] {
             let marker = super::put(&vault, key, value).await;
             assert_eq!(marker.length, value.len());
@@ -209,12 +147,7 @@ async fn many_at_once(subject: Subject) {
     let vault = subject.open().await;
     let writes = (0..32).map(|n| {
         let vault = vault.clone();
-        tokio::spawn(async move {
-            (
-                n,
-                super::put(&vault, &format!("KEY{n}"), &n.to_string()).await,
-            )
-        })
+        tokio::spawn(async move { (n, super::put(&vault, &format!("KEY{n}"), &n.to_string()).await) })
     });
     let mut markers = Vec::new();
     for write in writes.collect::<Vec<_>>() {
@@ -223,12 +156,7 @@ async fn many_at_once(subject: Subject) {
     drop(vault);
     let vault = subject.open().await;
     for (n, marker) in markers {
-        assert_eq!(
-            super::get(&vault, &format!("KEY{n}"), &marker)
-                .await
-                .unwrap(),
-            n.to_string()
-        );
+        assert_eq!(super::get(&vault, &format!("KEY{n}"), &marker).await.unwrap(), n.to_string());
     }
 }
 

@@ -10,29 +10,19 @@ use crate::{
 };
 
 fn value(name: &str, version: u64, text: &str) -> Value {
-    Value {
-        name: name.into(),
-        version,
-        value: secret(text),
-    }
+    Value { name: name.into(), version, value: secret(text) }
 }
 
 fn small() -> (MasterKey, Vec<Value>, Vec<u8>) {
     let key = MasterKey::random().unwrap();
-    let values = vec![
-        value("machine/a", 1, "first"),
-        value("person/global/B", 2, "second"),
-    ];
+    let values = vec![value("machine/a", 1, "first"), value("person/global/B", 2, "second")];
     let bytes = render(&key, &values);
     (key, values, bytes)
 }
 
 fn render(key: &MasterKey, values: &[Value]) -> Vec<u8> {
     let cipher = key.cipher().unwrap();
-    let lines: Vec<String> = values
-        .iter()
-        .map(|value| format::line(&cipher, value).unwrap())
-        .collect();
+    let lines: Vec<String> = values.iter().map(|value| format::line(&cipher, value).unwrap()).collect();
     format::file(key, &Held::File, lines.iter().map(String::as_str)).unwrap()
 }
 
@@ -91,24 +81,13 @@ fn every_truncation_is_noticed() {
 fn lines_cannot_be_taken_out_doubled_moved_or_renamed() {
     let (key, values, bytes) = small();
     let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
-    for order in [
-        &[0, 1, 3][..],
-        &[0, 2, 1, 3],
-        &[0, 1, 1, 2, 3],
-        &[0, 1, 2],
-        &[1, 2, 3],
-        &[0, 3],
-        &[],
-    ] {
+    for order in [&[0, 1, 3][..], &[0, 2, 1, 3], &[0, 1, 1, 2, 3], &[0, 1, 2], &[1, 2, 3], &[0, 3], &[]] {
         let changed: Vec<u8> = order.iter().flat_map(|at| lines[*at]).copied().collect();
         let opened = open(&key, &changed).unwrap();
         assert!(!opened.whole, "{order:?}");
         assert!(only_true_values(&opened, &values), "{order:?}");
     }
-    for (from, to) in [
-        ("machine/a", "machine/b"),
-        ("\"version\":1", "\"version\":3"),
-    ] {
+    for (from, to) in [("machine/a", "machine/b"), ("\"version\":1", "\"version\":3")] {
         let changed = String::from_utf8(bytes.clone()).unwrap().replace(from, to);
         let opened = open(&key, changed.as_bytes()).unwrap();
         assert!(!opened.whole && opened.values == values[1..], "{from}");
@@ -134,10 +113,7 @@ fn sealing_twice_gives_different_bytes() {
 async fn a_damaged_file_is_said_its_good_lines_are_kept_and_a_copy_too() {
     let desk = Desk::new();
     let vault = desk.open_off().await;
-    let markers = [
-        put(&vault, "A", "sk-1").await,
-        put(&vault, "B", "sk-2").await,
-    ];
+    let markers = [put(&vault, "A", "sk-1").await, put(&vault, "B", "sk-2").await];
     vault.machine_put("inbound/1", secret("in"));
     drop(vault);
     let file = std::fs::read_to_string(desk.path("secrets.sealed")).unwrap();
@@ -147,20 +123,11 @@ async fn a_damaged_file_is_said_its_good_lines_are_kept_and_a_copy_too() {
     let vault = desk.open_off().await;
     assert_eq!(vault.status().state, VaultState::Replaced);
     assert!(vault.status().reason.unwrap().contains("damaged"));
-    assert_eq!(
-        get(&vault, "A", &markers[0]).await,
-        lost(LostReason::Missing)
-    );
-    assert_eq!(
-        get(&vault, "X", &markers[0]).await,
-        lost(LostReason::Missing)
-    );
+    assert_eq!(get(&vault, "A", &markers[0]).await, lost(LostReason::Missing));
+    assert_eq!(get(&vault, "X", &markers[0]).await, lost(LostReason::Missing));
     assert_eq!(get(&vault, "B", &markers[1]).await.unwrap(), "sk-2");
     assert_eq!(vault.machine_get("inbound/1"), Some(secret("in")));
-    assert_eq!(
-        std::fs::read_to_string(desk.path("secrets.sealed.damaged-1")).unwrap(),
-        damaged
-    );
+    assert_eq!(std::fs::read_to_string(desk.path("secrets.sealed.damaged-1")).unwrap(), damaged);
     drop(vault);
     assert_eq!(desk.open_off().await.status().state, VaultState::Ready);
 }
@@ -188,12 +155,7 @@ async fn no_damage_keeps_the_vault_from_opening_or_gives_a_wrong_value() {
             };
             assert_ne!(vault.status().state, VaultState::Ready, "byte {at}");
             for (name, text) in [("a", "first"), ("b", "second")] {
-                assert!(
-                    vault
-                        .machine_get(name)
-                        .is_none_or(|found| found == secret(text)),
-                    "byte {at}"
-                );
+                assert!(vault.machine_get(name).is_none_or(|found| found == secret(text)), "byte {at}");
             }
         }
     }

@@ -6,11 +6,7 @@ use crate::{Vault, VaultError, VaultState};
 #[cfg(unix)]
 fn mode(desk: &Desk, name: &str) -> u32 {
     use std::os::unix::fs::PermissionsExt;
-    std::fs::metadata(desk.path(name))
-        .unwrap()
-        .permissions()
-        .mode()
-        & 0o7777
+    std::fs::metadata(desk.path(name)).unwrap().permissions().mode() & 0o7777
 }
 
 #[cfg(unix)]
@@ -57,11 +53,7 @@ async fn a_crash_between_setting_aside_and_starting_anew_loses_nothing() {
     let vault = desk.open().await;
     vault.machine_put("inbound/1", secret("in"));
     drop(vault);
-    std::fs::rename(
-        desk.path("secrets.sealed"),
-        desk.path("secrets.sealed.lost-1"),
-    )
-    .unwrap();
+    std::fs::rename(desk.path("secrets.sealed"), desk.path("secrets.sealed.lost-1")).unwrap();
     let vault = desk.open().await;
     assert_eq!(vault.status().state, VaultState::Ready);
     assert_eq!(vault.machine_get("inbound/1"), Some(secret("in")));
@@ -73,10 +65,7 @@ async fn one_owner_at_a_time() {
     let desk = Desk::new();
     let first = desk.open_off().await;
     first.machine_put("a", secret("1"));
-    assert_eq!(
-        Vault::open(desk.off()).await.unwrap_err(),
-        VaultError::InUse
-    );
+    assert_eq!(Vault::open(desk.off()).await.unwrap_err(), VaultError::InUse);
     first.machine_put("b", secret("2"));
     drop(first);
     let second = desk.open_off().await;
@@ -130,14 +119,8 @@ async fn a_file_of_a_newer_version_is_left_alone() {
     let desk = Desk::new();
     let newer = "{\"format\":2,\"something\":\"else\"}\n";
     std::fs::write(desk.path("secrets.sealed"), newer).unwrap();
-    assert_eq!(
-        Vault::open(desk.off()).await.unwrap_err(),
-        VaultError::TooNew
-    );
-    assert_eq!(
-        std::fs::read_to_string(desk.path("secrets.sealed")).unwrap(),
-        newer
-    );
+    assert_eq!(Vault::open(desk.off()).await.unwrap_err(), VaultError::TooNew);
+    assert_eq!(std::fs::read_to_string(desk.path("secrets.sealed")).unwrap(), newer);
     assert_eq!(desk.files(), ["secrets.sealed"]);
 }
 

@@ -21,16 +21,10 @@ async fn a_locked_keychain_comes_back_with_everything() {
     desk.keychain.lock();
     let vault = desk.open().await;
     let status = vault.status();
-    assert_eq!(
-        (status.store, status.state),
-        (StoreKind::Sealed, VaultState::Locked)
-    );
+    assert_eq!((status.store, status.state), (StoreKind::Sealed, VaultState::Locked));
     assert!(status.reason.unwrap().contains("locked"));
     assert_eq!(get(&vault, "KEY", &marker).await, lost(LostReason::Locked));
-    assert_eq!(
-        desk.files(),
-        ["sealed.key", "secrets.sealed", "secrets.sealed.lost-1"]
-    );
+    assert_eq!(desk.files(), ["sealed.key", "secrets.sealed", "secrets.sealed.lost-1"]);
 
     // Agents run meanwhile: machine values are made anew, and what is stored now is kept.
     assert_eq!(vault.machine_get("inbound/1"), None);
@@ -42,10 +36,7 @@ async fn a_locked_keychain_comes_back_with_everything() {
     assert_eq!(vault.retry().await.state, VaultState::Locked);
     desk.keychain.unlock();
     let status = vault.retry().await;
-    assert_eq!(
-        (status.store, status.state, status.reason),
-        (StoreKind::Keychain, VaultState::Ready, None)
-    );
+    assert_eq!((status.store, status.state, status.reason), (StoreKind::Keychain, VaultState::Ready, None));
     assert_eq!(get(&vault, "KEY", &marker).await.unwrap(), "sk-1");
     assert_eq!(get(&vault, "NEW", &meanwhile).await.unwrap(), "sk-2");
     assert_eq!(vault.where_is(&Scope::Global, "NEW"), StoreKind::Keychain);
@@ -90,10 +81,7 @@ async fn a_silent_keychain_is_left_within_the_deadline_and_taken_up_when_it_answ
     let vault = Vault::open(desk.hasty()).await.unwrap();
     assert!(began.elapsed() < SHORT * 4, "{:?}", began.elapsed());
     assert_eq!(vault.status().state, VaultState::Locked);
-    assert_eq!(
-        get(&vault, "KEY", &marker).await,
-        lost(LostReason::Unanswered)
-    );
+    assert_eq!(get(&vault, "KEY", &marker).await, lost(LostReason::Unanswered));
     // Nobody asks us to; the answered prompt is enough.
     desk.keychain.release();
     until(&vault, VaultState::Ready, StoreKind::Keychain).await;
@@ -114,11 +102,7 @@ async fn a_dismissed_prompt_is_not_shown_again() {
     assert_eq!(vault.retry().await.state, VaultState::Locked);
     assert_eq!(vault.retry().await.state, VaultState::Locked);
     let later = desk.keychain.calls().split_off(calls);
-    assert_eq!(
-        later.iter().filter(|call| *call == "connect").count(),
-        2,
-        "{later:?}"
-    );
+    assert_eq!(later.iter().filter(|call| *call == "connect").count(), 2, "{later:?}");
 }
 
 #[tokio::test]
@@ -161,10 +145,7 @@ async fn callers_do_not_pile_up_behind_a_call_that_hangs() {
     // From now on refusals are immediate.
     let began = Instant::now();
     for _ in 0..20 {
-        assert_eq!(
-            get(&vault, "KEY", &marker).await,
-            lost(LostReason::Unanswered)
-        );
+        assert_eq!(get(&vault, "KEY", &marker).await, lost(LostReason::Unanswered));
     }
     assert!(began.elapsed() < SHORT, "{:?}", began.elapsed());
     desk.keychain.wait_until_hung();
@@ -172,10 +153,7 @@ async fn callers_do_not_pile_up_behind_a_call_that_hangs() {
     desk.keychain.release();
     until(&vault, VaultState::Ready, StoreKind::Keychain).await;
     let stale = desk.keychain.calls().split_off(before);
-    assert!(
-        !stale.contains(&"get global/KEY".to_owned()),
-        "a caller that had left was served: {stale:?}"
-    );
+    assert!(!stale.contains(&"get global/KEY".to_owned()), "a caller that had left was served: {stale:?}");
 }
 
 #[tokio::test]
@@ -184,10 +162,7 @@ async fn a_delete_that_hangs_is_done_later() {
     let vault = Vault::open(desk.hasty()).await.unwrap();
     let marker = put(&vault, "KEY", "sk-1").await;
     desk.keychain.hang();
-    vault
-        .delete(&Scope::Global, "KEY", marker.store)
-        .await
-        .unwrap();
+    vault.delete(&Scope::Global, "KEY", marker.store).await.unwrap();
     assert!(get(&vault, "KEY", &marker).await.is_err());
     drop(vault);
     desk.keychain.release();
@@ -211,10 +186,7 @@ async fn a_value_deleted_while_locked_does_not_come_back_with_the_old_file() {
     drop(vault);
     desk.keychain.lock();
     let vault = desk.open().await;
-    vault
-        .delete(&Scope::Global, "KEY", long.store)
-        .await
-        .unwrap();
+    vault.delete(&Scope::Global, "KEY", long.store).await.unwrap();
     desk.keychain.unlock();
     assert_eq!(vault.retry().await.state, VaultState::Ready);
     assert_eq!(get(&vault, "KEY", &long).await, lost(LostReason::Missing));
@@ -225,10 +197,7 @@ async fn a_delete_without_a_keychain_waits_for_it_only_if_the_value_is_there() {
     let desk = Desk::new();
     let marker = put(&desk.open().await, "KEY", "sk-1").await;
     let vault = desk.open_off().await;
-    vault
-        .delete(&Scope::Global, "KEY", marker.store)
-        .await
-        .unwrap();
+    vault.delete(&Scope::Global, "KEY", marker.store).await.unwrap();
     drop(vault);
     let vault = desk.open().await;
     vault.settle().await;
@@ -241,10 +210,7 @@ async fn a_value_stored_after_a_pending_delete_is_spared() {
     let marker = put(&desk.open().await, "KEY", "sk-1").await;
     desk.keychain.lock();
     let vault = desk.open().await;
-    vault
-        .delete(&Scope::Global, "KEY", marker.store)
-        .await
-        .unwrap();
+    vault.delete(&Scope::Global, "KEY", marker.store).await.unwrap();
     let marker = put(&vault, "KEY", "sk-2").await;
     desk.keychain.unlock();
     vault.retry().await;
@@ -258,10 +224,7 @@ async fn a_replaced_keychain_is_said_and_never_papered_over() {
     desk.keychain.replace();
     let vault = desk.open().await;
     let status = vault.status();
-    assert_eq!(
-        (status.store, status.state),
-        (StoreKind::Keychain, VaultState::Replaced)
-    );
+    assert_eq!((status.store, status.state), (StoreKind::Keychain, VaultState::Replaced));
     assert_eq!(get(&vault, "KEY", &marker).await, lost(LostReason::Missing));
     assert_eq!(vault.machine_get("inbound/1"), None);
     assert_eq!(desk.files(), ["secrets.sealed", "secrets.sealed.lost-1"]);
@@ -303,10 +266,7 @@ async fn a_keychain_that_goes_away_while_we_run() {
     let (desk, marker) = used().await;
     let vault = desk.open().await;
     desk.keychain.vanish();
-    assert_eq!(
-        get(&vault, "KEY", &marker).await,
-        lost(LostReason::Unavailable)
-    );
+    assert_eq!(get(&vault, "KEY", &marker).await, lost(LostReason::Unavailable));
     assert_eq!(vault.status().state, VaultState::Unavailable);
     assert_eq!(vault.machine_get("inbound/1"), Some(secret("old")));
     let meanwhile = put(&vault, "NEW", "sk-2").await;
@@ -322,19 +282,13 @@ async fn a_keychain_that_is_gone_at_start_is_missed_only_if_it_was_used() {
     let (desk, marker) = used().await;
     let vault = Vault::open(desk.off()).await.unwrap();
     assert_eq!(vault.status().state, VaultState::Unavailable);
-    assert_eq!(
-        get(&vault, "KEY", &marker).await,
-        lost(LostReason::Unavailable)
-    );
+    assert_eq!(get(&vault, "KEY", &marker).await, lost(LostReason::Unavailable));
     assert_eq!(vault.retry().await.state, VaultState::Unavailable);
 
     let fresh = Desk::new();
     fresh.keychain.vanish();
     let vault = fresh.open().await;
-    assert_eq!(
-        (vault.status().store, vault.status().state),
-        (StoreKind::Sealed, VaultState::Ready)
-    );
+    assert_eq!((vault.status().store, vault.status().state), (StoreKind::Sealed, VaultState::Ready));
 }
 
 #[tokio::test]
@@ -358,10 +312,7 @@ async fn two_data_directories_share_a_keychain_but_not_a_key() {
     let there = Vault::open(options).await.unwrap();
     here.machine_put("a", secret("1"));
     there.machine_put("a", secret("2"));
-    assert_eq!(
-        desk.keychain.accounts(),
-        [KEY_ACCOUNT, "machine/sealed-key/there"]
-    );
+    assert_eq!(desk.keychain.accounts(), [KEY_ACCOUNT, "machine/sealed-key/there"]);
     drop((here, there));
     assert_eq!(desk.open().await.machine_get("a"), Some(secret("1")));
 }

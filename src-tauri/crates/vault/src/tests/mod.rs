@@ -12,16 +12,12 @@ use molecule_model::WorkspaceId;
 use tempfile::TempDir;
 
 use crate::{
-    KeychainChoice, LostReason, Marker, MemoryKeychain, Scope, Secret, StoreKind, Vault,
-    VaultError, VaultOptions, VaultState, sealed::wrap::Cost,
+    KeychainChoice, LostReason, Marker, MemoryKeychain, Scope, Secret, StoreKind, Vault, VaultError, VaultOptions,
+    VaultState, sealed::wrap::Cost,
 };
 
 const KEY_ACCOUNT: &str = "machine/sealed-key/here";
-const CHEAP: Cost = Cost {
-    memory_kib: 64,
-    passes: 1,
-    lanes: 1,
-};
+const CHEAP: Cost = Cost { memory_kib: 64, passes: 1, lanes: 1 };
 /// Long enough for a busy machine to answer, short enough to be waited out.
 const SHORT: Duration = Duration::from_millis(400);
 
@@ -33,10 +29,7 @@ struct Desk {
 
 impl Desk {
     fn new() -> Self {
-        Self {
-            dir: TempDir::new().unwrap(),
-            keychain: MemoryKeychain::new(),
-        }
+        Self { dir: TempDir::new().unwrap(), keychain: MemoryKeychain::new() }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -45,9 +38,7 @@ impl Desk {
 
     fn files(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.dir.path()).unwrap();
-        let mut names: Vec<String> = entries
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
+        let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.retain(|name| name != "secrets.lock");
         names.sort();
         names
@@ -61,19 +52,12 @@ impl Desk {
     }
 
     fn off(&self) -> VaultOptions {
-        VaultOptions {
-            keychain: KeychainChoice::Off,
-            ..self.options()
-        }
+        VaultOptions { keychain: KeychainChoice::Off, ..self.options() }
     }
 
     /// Deadlines that a test can wait out.
     fn hasty(&self) -> VaultOptions {
-        VaultOptions {
-            probe_timeout: SHORT,
-            call_timeout: SHORT,
-            ..self.options()
-        }
+        VaultOptions { probe_timeout: SHORT, call_timeout: SHORT, ..self.options() }
     }
 
     async fn open(&self) -> Vault {
@@ -94,10 +78,7 @@ fn secret(text: &str) -> Secret {
 }
 
 async fn put(vault: &Vault, key: &str, value: &str) -> Marker {
-    vault
-        .put(&Scope::Global, key, &secret(value))
-        .await
-        .unwrap()
+    vault.put(&Scope::Global, key, &secret(value)).await.unwrap()
 }
 
 async fn get(vault: &Vault, key: &str, marker: &Marker) -> Result<String, VaultError> {
@@ -113,8 +94,5 @@ fn lost(reason: LostReason) -> Result<String, VaultError> {
 async fn until(vault: &Vault, state: VaultState, store: StoreKind) {
     let mut status = vault.subscribe();
     let found = status.wait_for(|now| now.state == state && now.store == store);
-    tokio::time::timeout(Duration::from_secs(20), found)
-        .await
-        .unwrap()
-        .unwrap();
+    tokio::time::timeout(Duration::from_secs(20), found).await.unwrap().unwrap();
 }

@@ -3,9 +3,7 @@
 use tokio::task::JoinHandle;
 
 use super::{Desk, KEY_ACCOUNT, get, lost, put, secret, until};
-use crate::{
-    LostReason, Marker, Scope, StoreKind, Vault, VaultError, VaultOptions, VaultState, VaultStatus,
-};
+use crate::{LostReason, Marker, Scope, StoreKind, Vault, VaultError, VaultOptions, VaultState, VaultStatus};
 
 #[tokio::test]
 async fn a_keychain_that_appears_takes_over() {
@@ -18,14 +16,8 @@ async fn a_keychain_that_appears_takes_over() {
     let key = std::fs::read_to_string(desk.path("sealed.key")).unwrap();
 
     let vault = desk.open().await;
-    assert_eq!(
-        (vault.status().store, vault.status().state),
-        (StoreKind::Keychain, VaultState::Ready)
-    );
-    assert_eq!(
-        desk.keychain.entry(KEY_ACCOUNT).unwrap().expose(),
-        key.trim()
-    );
+    assert_eq!((vault.status().store, vault.status().state), (StoreKind::Keychain, VaultState::Ready));
+    assert_eq!(desk.keychain.entry(KEY_ACCOUNT).unwrap().expose(), key.trim());
     assert_eq!(desk.files(), ["secrets.sealed"]);
     vault.settle().await;
     assert_eq!(desk.keychain.entry("global/KEY"), Some(secret("sk-1")));
@@ -48,10 +40,7 @@ async fn a_keychain_with_a_key_of_its_own_takes_over_without_losing_checks() {
     assert_eq!(desk.keychain.entry(KEY_ACCOUNT), Some(own));
     assert_eq!(get(&vault, "KEY", &marker).await.unwrap(), "sk-1");
     drop(vault);
-    assert_eq!(
-        get(&desk.open().await, "KEY", &marker).await.unwrap(),
-        "sk-1"
-    );
+    assert_eq!(get(&desk.open().await, "KEY", &marker).await.unwrap(), "sk-1");
 }
 
 #[tokio::test]
@@ -59,10 +48,7 @@ async fn losing_the_sealed_file_does_not_lose_the_keychain() {
     let desk = Desk::new();
     let marker = put(&desk.open().await, "KEY", "sk-1").await;
     std::fs::remove_file(desk.path("secrets.sealed")).unwrap();
-    assert_eq!(
-        get(&desk.open().await, "KEY", &marker).await.unwrap(),
-        "sk-1"
-    );
+    assert_eq!(get(&desk.open().await, "KEY", &marker).await.unwrap(), "sk-1");
 }
 
 #[tokio::test]
@@ -71,17 +57,10 @@ async fn a_value_too_long_for_the_keychain_stays_in_the_file() {
     let vault = desk.open().await;
     let short = put(&vault, "KEY", "short").await;
     let long = put(&vault, "KEY", &"x".repeat(2049)).await;
-    assert_eq!(
-        (short.store, long.store),
-        (StoreKind::Keychain, StoreKind::Sealed)
-    );
+    assert_eq!((short.store, long.store), (StoreKind::Keychain, StoreKind::Sealed));
     vault.settle().await;
     assert_eq!(vault.where_is(&Scope::Global, "KEY"), StoreKind::Sealed);
-    assert_eq!(
-        desk.keychain.entry("global/KEY"),
-        None,
-        "the short one must not linger"
-    );
+    assert_eq!(desk.keychain.entry("global/KEY"), None, "the short one must not linger");
     assert_eq!(get(&vault, "KEY", &long).await.unwrap().len(), 2049);
     let exact = put(&vault, "KEY", &"y".repeat(2048)).await;
     assert_eq!(exact.store, StoreKind::Keychain);
@@ -104,9 +83,7 @@ async fn moving(desk: &Desk) -> (Vault, Marker, JoinHandle<VaultStatus>) {
     let retry = tokio::spawn(async move { mover.retry().await });
     until(&vault, VaultState::Ready, StoreKind::Keychain).await;
     let keychain = desk.keychain.clone();
-    tokio::task::spawn_blocking(move || keychain.wait_until_hung())
-        .await
-        .unwrap();
+    tokio::task::spawn_blocking(move || keychain.wait_until_hung()).await.unwrap();
     (vault, marker, retry)
 }
 
@@ -154,16 +131,10 @@ async fn a_put_that_stays_in_the_file_while_the_old_value_moves_is_kept() {
 async fn a_put_before_its_name_s_pending_deletion_is_spared() {
     let desk = Desk::new();
     let vault = desk.open().await;
-    let markers = [
-        put(&vault, "A", "sk-1").await,
-        put(&vault, "B", "sk-2").await,
-    ];
+    let markers = [put(&vault, "A", "sk-1").await, put(&vault, "B", "sk-2").await];
     desk.keychain.lock();
     for (key, marker) in ["A", "B"].iter().zip(&markers) {
-        vault
-            .delete(&Scope::Global, key, marker.store)
-            .await
-            .unwrap();
+        vault.delete(&Scope::Global, key, marker.store).await.unwrap();
     }
     desk.keychain.unlock();
     desk.keychain.hang_at("delete global/A");
@@ -171,9 +142,7 @@ async fn a_put_before_its_name_s_pending_deletion_is_spared() {
     let retry = tokio::spawn(async move { settling.retry().await });
     until(&vault, VaultState::Ready, StoreKind::Keychain).await;
     let keychain = desk.keychain.clone();
-    tokio::task::spawn_blocking(move || keychain.wait_until_hung())
-        .await
-        .unwrap();
+    tokio::task::spawn_blocking(move || keychain.wait_until_hung()).await.unwrap();
     let putting = vault.clone();
     let newer = tokio::spawn(async move { put(&putting, "B", "sk-3").await });
     tokio::task::yield_now().await;
@@ -190,11 +159,7 @@ async fn a_delete_while_the_value_moves_wins() {
     let desk = Desk::new();
     let (vault, marker, retry) = moving(&desk).await;
     let deleting = vault.clone();
-    let delete = tokio::spawn(async move {
-        deleting
-            .delete(&Scope::Global, "KEY", StoreKind::Sealed)
-            .await
-    });
+    let delete = tokio::spawn(async move { deleting.delete(&Scope::Global, "KEY", StoreKind::Sealed).await });
     tokio::task::yield_now().await;
     desk.keychain.release();
     delete.await.unwrap().unwrap();
@@ -217,22 +182,13 @@ async fn a_write_that_finds_a_sealed_value_changes_it_first() {
     for file in desk.files() {
         std::fs::copy(desk.path(&file), there.path(&file)).unwrap();
     }
-    there.keychain.plant(
-        KEY_ACCOUNT,
-        desk.keychain.entry(KEY_ACCOUNT).unwrap().expose(),
-    );
-    assert_eq!(
-        get(&there.open().await, "KEY", &marker).await.unwrap(),
-        "sk-2"
-    );
+    there.keychain.plant(KEY_ACCOUNT, desk.keychain.entry(KEY_ACCOUNT).unwrap().expose());
+    assert_eq!(get(&there.open().await, "KEY", &marker).await.unwrap(), "sk-2");
     desk.keychain.release();
 }
 
 fn closed(desk: &Desk, passphrase: &str) -> VaultOptions {
-    VaultOptions {
-        passphrase: Some(secret(passphrase)),
-        ..desk.off()
-    }
+    VaultOptions { passphrase: Some(secret(passphrase)), ..desk.off() }
 }
 
 #[tokio::test]
@@ -242,14 +198,8 @@ async fn a_passphrase_closes_the_file() {
     let marker = put(&vault, "KEY", "sk-1").await;
     drop(vault);
     assert_eq!(desk.files(), ["secrets.sealed"]);
-    assert_eq!(
-        Vault::open(closed(&desk, "house")).await.unwrap_err(),
-        VaultError::WrongPassphrase
-    );
-    assert_eq!(
-        Vault::open(desk.off()).await.unwrap_err(),
-        VaultError::PassphraseNeeded
-    );
+    assert_eq!(Vault::open(closed(&desk, "house")).await.unwrap_err(), VaultError::WrongPassphrase);
+    assert_eq!(Vault::open(desk.off()).await.unwrap_err(), VaultError::PassphraseNeeded);
     let vault = Vault::open(closed(&desk, "horse")).await.unwrap();
     assert_eq!(vault.status().state, VaultState::Ready);
     assert_eq!(get(&vault, "KEY", &marker).await.unwrap(), "sk-1");
@@ -263,32 +213,18 @@ async fn a_passphrase_closes_a_key_that_lay_open() {
     assert_eq!(desk.files(), ["secrets.sealed"]);
     assert_eq!(get(&vault, "KEY", &marker).await.unwrap(), "sk-1");
     drop(vault);
-    assert_eq!(
-        Vault::open(desk.off()).await.unwrap_err(),
-        VaultError::PassphraseNeeded
-    );
+    assert_eq!(Vault::open(desk.off()).await.unwrap_err(), VaultError::PassphraseNeeded);
 }
 
 #[tokio::test]
 async fn a_keychain_takes_over_from_a_passphrase() {
     let desk = Desk::new();
-    let marker = put(
-        &Vault::open(closed(&desk, "horse")).await.unwrap(),
-        "KEY",
-        "sk-1",
-    )
-    .await;
-    let options = VaultOptions {
-        keychain: desk.options().keychain,
-        ..closed(&desk, "horse")
-    };
+    let marker = put(&Vault::open(closed(&desk, "horse")).await.unwrap(), "KEY", "sk-1").await;
+    let options = VaultOptions { keychain: desk.options().keychain, ..closed(&desk, "horse") };
     let vault = Vault::open(options).await.unwrap();
     assert_eq!(get(&vault, "KEY", &marker).await.unwrap(), "sk-1");
     drop(vault);
-    assert_eq!(
-        get(&desk.open().await, "KEY", &marker).await.unwrap(),
-        "sk-1"
-    );
+    assert_eq!(get(&desk.open().await, "KEY", &marker).await.unwrap(), "sk-1");
 }
 
 #[tokio::test]
@@ -325,8 +261,5 @@ async fn a_wrong_key_opens_nothing() {
     let vault = desk.open_off().await;
     assert_eq!(vault.status().state, VaultState::Replaced);
     assert_eq!(get(&vault, "KEY", &marker).await, lost(LostReason::Missing));
-    assert_eq!(
-        desk.files(),
-        ["sealed.key", "secrets.sealed", "secrets.sealed.lost-1"]
-    );
+    assert_eq!(desk.files(), ["sealed.key", "secrets.sealed", "secrets.sealed.lost-1"]);
 }

@@ -153,7 +153,10 @@ impl Rehearsal {
             }
             Pending::List(store) => {
                 let list = results.into_iter().next().map(|result| result.data);
-                self.store(store, Value::from_serialize(list.filter(serde_json::Value::is_array).unwrap_or_else(|| json!([]))));
+                self.store(
+                    store,
+                    Value::from_serialize(list.filter(serde_json::Value::is_array).unwrap_or_else(|| json!([]))),
+                );
             }
             Pending::Replies { store, targets } => {
                 let replies = targets.into_iter().zip(results).map(|(to, result)| {
@@ -242,7 +245,8 @@ impl Conversation for Rehearsal {
                 }
                 Step::Recall(recall) => {
                     let query = recall.query.as_ref().map(|query| self.fill(query)).unwrap_or_default();
-                    let call = self.call("recall_memory", json!({"query": query, "scope": recall.scope.unwrap_or_default()}));
+                    let call =
+                        self.call("recall_memory", json!({"query": query, "scope": recall.scope.unwrap_or_default()}));
                     return Ok(self.asking(vec![call], Pending::List(recall.store)));
                 }
                 Step::Remember(remember) => {

@@ -2,8 +2,8 @@
 //! or a misspelt key is an error with its line, not a surprise in the middle of a demo.
 
 use regex::{Regex, RegexBuilder};
-use serde::de::{Deserializer, Error};
 use serde::Deserialize;
+use serde::de::{Deserializer, Error};
 
 use super::template::Template;
 

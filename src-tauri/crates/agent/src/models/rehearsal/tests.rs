@@ -41,7 +41,11 @@ fn play(yaml: &str, message: &str) -> Rehearsal {
 }
 
 /// Plays to the end; every tool answers with `answer(call)`.
-async fn run(yaml: &str, message: &str, answer: impl Fn(&ToolCall) -> ToolResult) -> (String, Vec<ToolCall>, Result<Usage, Fault>) {
+async fn run(
+    yaml: &str,
+    message: &str,
+    answer: impl Fn(&ToolCall) -> ToolResult,
+) -> (String, Vec<ToolCall>, Result<Usage, Fault>) {
     let (ear, mut playing) = (Ear::default(), play(yaml, message));
     let (mut calls, mut usage, mut results) = (Vec::new(), Usage::default(), Vec::new());
     loop {
@@ -109,7 +113,8 @@ rehearsal:
         - delegate: {to: children, task: "do: {{message}}", as: replies}
         - reply: "{% for r in replies %}**{{ r.name }}**: {{ r.text }}\n{% endfor %}"
 "#;
-    let (text, calls, _) = run(yaml, "it", |call| ok(call, &format!("done by {}", call.input["workspace_id"]), json!(null))).await;
+    let (text, calls, _) =
+        run(yaml, "it", |call| ok(call, &format!("done by {}", call.input["workspace_id"]), json!(null))).await;
     assert_eq!(calls.len(), 2);
     assert!(calls.iter().all(|call| call.name == "delegate_task" && call.input["task"] == "do: it"));
     assert_eq!(text, "One moment.¶**Ada**: done by \"id-Ada\"\n**Ben**: done by \"id-Ben\"\n");
@@ -118,7 +123,9 @@ rehearsal:
 #[tokio::test]
 async fn colleagues_are_found_by_name_list_and_role() {
     let asked = |to: &str| {
-        let yaml = format!("rehearsal:\n  words_per_second: 0\n  rules:\n    - steps:\n        - delegate: {{to: {to}, task: t}}\n        - reply: '.'");
+        let yaml = format!(
+            "rehearsal:\n  words_per_second: 0\n  rules:\n    - steps:\n        - delegate: {{to: {to}, task: t}}\n        - reply: '.'"
+        );
         async move {
             let (_, calls, _) = run(&yaml, "m", |call| ok(call, "x", json!(null))).await;
             calls.into_iter().map(|call| call.input["workspace_id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
@@ -166,7 +173,8 @@ rehearsal:
         - ask_approval: {action: "Send it", reason: "because", as: verdict, on_denied: "Then not."}
         - reply: "sent: {{ verdict }}"
 "#;
-    let decide = |approved: bool| move |call: &ToolCall| ToolResult { is_error: !approved, ..ok(call, "", json!(null)) };
+    let decide =
+        |approved: bool| move |call: &ToolCall| ToolResult { is_error: !approved, ..ok(call, "", json!(null)) };
     assert_eq!(run(yaml, "m", decide(true)).await.0, "sent: approved");
     assert_eq!(run(yaml, "m", decide(false)).await.0, "Then not.");
     let without = yaml.replace(", on_denied: \"Then not.\"", "");

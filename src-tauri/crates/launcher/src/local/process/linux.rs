@@ -58,11 +58,7 @@ impl Member {
     fn open(pid: u32, accept: impl FnOnce(&Stat) -> bool) -> Option<Self> {
         let descriptor = pidfd_open(to_pid(pid)?, PidfdFlags::empty()).ok()?;
         let stat = Stat::of_living(pid)?;
-        accept(&stat).then_some(Self {
-            pid,
-            start_ticks: stat.start_ticks,
-            descriptor,
-        })
+        accept(&stat).then_some(Self { pid, start_ticks: stat.start_ticks, descriptor })
     }
 
     pub(super) fn signal(&self, signal: Signal) {
@@ -77,39 +73,25 @@ impl Member {
 
 pub(super) async fn find(pid: u32, start_ticks: u64, marks: Marks<'_>) -> Found<Member> {
     let mark = format!("{INSTALLATION}={}", marks.installation);
-    tokio::task::spawn_blocking(move || scan(pid, start_ticks, &mark))
-        .await
-        .unwrap_or(Found::Foreign)
+    tokio::task::spawn_blocking(move || scan(pid, start_ticks, &mark)).await.unwrap_or(Found::Foreign)
 }
 
 /// The agent and the rest of its group. The kernel gives the number of a group to no new process
 /// while the group has members; so a group whose leader is ours is ours as a whole, and in a group
 /// whose leader is gone the marked members are.
 fn scan(pid: u32, start_ticks: u64, mark: &str) -> Found<Member> {
-    let leader = Member::open(pid, |stat| {
-        stat.start_ticks == start_ticks && carries_mark(pid, mark)
-    });
+    let leader = Member::open(pid, |stat| stat.start_ticks == start_ticks && carries_mark(pid, mark));
     if leader.is_none() && Stat::of_living(pid).is_some() {
         return Found::Foreign;
     }
     let leader_is_ours = leader.is_some();
     let mut members: Vec<Member> = leader.into_iter().collect();
-    members.extend(
-        all()
-            .filter(|other| *other != pid && *other != std::process::id())
-            .filter_map(|other| {
-                let in_group = Stat::of_living(other).is_some_and(|stat| stat.group == pid);
-                in_group.then_some(())?;
-                Member::open(other, |stat| {
-                    stat.group == pid && (leader_is_ours || carries_mark(other, mark))
-                })
-            }),
-    );
-    if members.is_empty() {
-        Found::Gone
-    } else {
-        Found::Ours(members)
-    }
+    members.extend(all().filter(|other| *other != pid && *other != std::process::id()).filter_map(|other| {
+        let in_group = Stat::of_living(other).is_some_and(|stat| stat.group == pid);
+        in_group.then_some(())?;
+        Member::open(other, |stat| stat.group == pid && (leader_is_ours || carries_mark(other, mark)))
+    }));
+    if members.is_empty() { Found::Gone } else { Found::Ours(members) }
 }
 
 fn all() -> impl Iterator<Item = u32> {
@@ -119,11 +101,8 @@ fn all() -> impl Iterator<Item = u32> {
 
 /// Unreadable (another user's, say) is not marked.
 fn carries_mark(pid: u32, mark: &str) -> bool {
-    fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| {
-        environ
-            .split(|byte| *byte == 0)
-            .any(|entry| entry == mark.as_bytes())
-    })
+    fs::read(format!("/proc/{pid}/environ"))
+        .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|entry| entry == mark.as_bytes()))
 }
 
 #[cfg(test)]

@@ -7,10 +7,7 @@
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(any(all(unix, not(target_os = "linux")), all(unix, test)))]
-#[cfg_attr(
-    target_os = "linux",
-    expect(dead_code, reason = "compiled on Linux only to be tested")
-)]
+#[cfg_attr(target_os = "linux", expect(dead_code, reason = "compiled on Linux only to be tested"))]
 mod ps;
 #[cfg(unix)]
 mod signals;
@@ -46,24 +43,15 @@ pub(super) enum Signal {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Marks<'a> {
     /// Value of `MOLECULE_INSTALLATION` in its environment (read on Linux).
-    #[cfg_attr(
-        not(target_os = "linux"),
-        expect(dead_code, reason = "not readable here")
-    )]
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "not readable here"))]
     pub(super) installation: &'a str,
     /// Program that it runs (compared where the environment cannot be read).
-    #[cfg_attr(
-        any(not(unix), target_os = "linux"),
-        allow(dead_code, reason = "the environment says more")
-    )]
+    #[cfg_attr(any(not(unix), target_os = "linux"), allow(dead_code, reason = "the environment says more"))]
     pub(super) program: &'a Path,
 }
 
 /// What is left of a recorded agent.
-#[cfg_attr(
-    not(unix),
-    expect(dead_code, reason = "nothing can be found out there")
-)]
+#[cfg_attr(not(unix), expect(dead_code, reason = "nothing can be found out there"))]
 #[derive(Debug)]
 enum Found<Member> {
     /// Nothing.
@@ -109,12 +97,7 @@ pub(super) fn signal_group(pid: u32, signal: Signal) {
 }
 
 /// Ends what is left of a recorded agent: SIGTERM, `grace`, SIGKILL.
-pub(super) async fn end_leftover(
-    pid: u32,
-    start_ticks: Option<u64>,
-    marks: Marks<'_>,
-    grace: Duration,
-) -> Leftover {
+pub(super) async fn end_leftover(pid: u32, start_ticks: Option<u64>, marks: Marks<'_>, grace: Duration) -> Leftover {
     let Some(start_ticks) = start_ticks else {
         return Leftover::Foreign;
     };
@@ -136,11 +119,7 @@ pub(super) async fn end_leftover(
 }
 
 /// Whether all of them are gone within `patience`; those that are not stay in `members`.
-async fn signal_and_wait(
-    members: &mut Vec<system::Member>,
-    signal: Signal,
-    patience: Duration,
-) -> bool {
+async fn signal_and_wait(members: &mut Vec<system::Member>, signal: Signal, patience: Duration) -> bool {
     for member in members.iter() {
         member.signal(signal);
     }

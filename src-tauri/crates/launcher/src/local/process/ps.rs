@@ -19,13 +19,7 @@ struct Row {
 impl Row {
     async fn of(pid: u32) -> Option<Self> {
         let output = Command::new("ps")
-            .args([
-                "-ww",
-                "-o",
-                "pgid=,lstart=,command=",
-                "-p",
-                &pid.to_string(),
-            ])
+            .args(["-ww", "-o", "pgid=,lstart=,command=", "-p", &pid.to_string()])
             .env("LC_ALL", "C")
             .env("TZ", "UTC")
             .kill_on_drop(true)
@@ -50,18 +44,12 @@ impl Row {
         let time: u64 = next()?.replace(':', "").parse().ok()?;
         let year: u64 = next()?.parse().ok()?;
         let start = ((year * 100 + month) * 100 + day) * 1_000_000 + time;
-        Some(Self {
-            group,
-            start,
-            command: rest.trim_start().to_owned(),
-        })
+        Some(Self { group, start, command: rest.trim_start().to_owned() })
     }
 }
 
 fn month(name: &str) -> Option<u64> {
-    const NAMES: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
+    const NAMES: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     Some(NAMES.iter().position(|known| *known == name)? as u64 + 1)
 }
 
@@ -87,9 +75,7 @@ impl Member {
     }
 
     pub(super) async fn is_gone(&self) -> bool {
-        Row::of(self.group)
-            .await
-            .is_none_or(|row| row.start != self.start)
+        Row::of(self.group).await.is_none_or(|row| row.start != self.start)
     }
 }
 
@@ -101,10 +87,7 @@ pub(super) async fn find(pid: u32, start_ticks: u64, marks: Marks<'_>) -> Found<
     };
     let program = marks.program.to_string_lossy();
     if row.group == pid && row.start == start_ticks && row.command.starts_with(&*program) {
-        Found::Ours(vec![Member {
-            group: pid,
-            start: row.start,
-        }])
+        Found::Ours(vec![Member { group: pid, start: row.start }])
     } else {
         Found::Foreign
     }
@@ -116,17 +99,9 @@ mod tests {
 
     #[test]
     fn reads_a_row() {
-        let row =
-            Row::parse("  501 Tue Nov  5 04:09:07 2025     /a path/molecule agent\n").unwrap();
+        let row = Row::parse("  501 Tue Nov  5 04:09:07 2025     /a path/molecule agent\n").unwrap();
         let command = "/a path/molecule agent".to_owned();
-        assert_eq!(
-            row,
-            Row {
-                group: 501,
-                start: 20251105040907,
-                command
-            }
-        );
+        assert_eq!(row, Row { group: 501, start: 20251105040907, command });
         assert_eq!(Row::parse("\n"), None);
         assert_eq!(Row::parse("501 Tue Foo 25 04:09:07 2025 x"), None);
     }
