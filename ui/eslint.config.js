@@ -25,5 +25,6 @@ export default tseslint.config(
     },
   },
   { files: ['src/backend.ts'], rules: { 'no-restricted-globals': 'off' } },
-  { files: ['dev/**', '*.config.*', 'public/**'], languageOptions: { globals: { ...globals.node, ...globals.browser } } },
+  { files: ['dev/**', '*.config.*', 'public/**'], languageOptions: { globals: { ...globals.node, ...globals.browser } },
+    rules: { '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }] } },
 );

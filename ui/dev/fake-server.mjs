@@ -162,14 +162,21 @@ function makeDemo(still) {
 }
 
 function makeMany() {
-  const names = ['Discovery', 'Interviews', 'Surveys', 'Benchmarks', 'Insights', 'Sync core', 'Editor', 'Mobile', 'Billing', 'Infrastructure', 'Quality', 'Onboarding', 'Lifecycle', 'Pricing', 'Content', 'Search', 'Support', 'Docs', 'Incidents', 'Finance', 'Legal', 'Security', 'People', 'Data', 'Vendors'];
-  names.forEach((name, at) => {
-    const lead = addAgent(randomUUID(), name, null, 100 + (at % 5) * 620, 100 + Math.floor(at / 5) * 1060);
-    for (let nth = 0; nth < 11; nth += 1) {
-      const own = agents.get(lead);
-      const looks = [{}, {}, { active_tasks: 1, current_task: 'Reading' }, {}, { status: 'hibernated' }, {}, nth === 6 && at % 7 === 2 ? { status: 'failed', last_sample_error: 'Exit 137' } : {}];
-      addAgent(randomUUID(), `${name} ${nth + 1}`, lead, own.x + 16 + (nth % 2) * 254, own.y + 130 + Math.floor(nth / 2) * 144, looks[(nth + at) % 7]);
-    }
+  const departments = { Research: ['Discovery', 'Interviews', 'Surveys', 'Benchmarks', 'Accessibility'], Engineering: ['Sync core', 'Editor', 'Mobile', 'Billing', 'Infrastructure', 'Quality'], Growth: ['Onboarding', 'Lifecycle', 'Pricing', 'Partnerships', 'Content'], Support: ['Tier one', 'Tier two', 'Docs', 'Community', 'Incidents'], Operations: ['Finance', 'Legal', 'Security', 'Vendors', 'People'] };
+  const root = addAgent(randomUUID(), 'Northstar', null, 100, 100);
+  Object.entries(departments).forEach(([department, teams], column) => {
+    const head = addAgent(randomUUID(), department, root, 116 + column * 600, 230);
+    teams.forEach((name, at) => {
+      const x = 132 + column * 600;
+      const y = 360 + at * 1080;
+      const lead = addAgent(randomUUID(), name, head, x, y);
+      if (name === 'Sync core') addApproval(lead, 'Merge the fix', 'Tests pass', {});
+      for (let nth = 0; nth < 8 + ((at * 3 + column) % 5); nth += 1) {
+        const busy = (nth + at) % 3 === 0 ? { active_tasks: 1, current_task: 'Reading' } : {};
+        const odd = name === 'Pricing' && nth === 2 ? { status: 'failed', last_sample_error: 'Exit 137' } : name === 'Billing' && nth < 2 ? { status: 'degraded', last_error_rate: 0.5 } : name === 'Legal' && nth > 2 ? { status: 'hibernated' } : name === 'Infrastructure' && nth > 5 ? { status: 'provisioning' } : {};
+        addAgent(randomUUID(), `${name} ${nth + 1}`, lead, x + 16 + (nth % 2) * 254, y + 130 + Math.floor(nth / 2) * 144, { ...busy, ...odd });
+      }
+    });
   });
 }
 

@@ -46,7 +46,7 @@ const SHOTS = [
   ['delete', 'still', WIDE, async (page) => { await page.click('[data-row$="5"]', { button: 'left' }); await page.click('[aria-label="More"]'); await page.click('text=Delete…'); await page.waitForTimeout(400); }],
   ['review', 'still', WIDE, async (page) => { await open(lead)(page); await page.click('text=Review diff'); await page.waitForTimeout(400); }],
   ['menu', 'still', WIDE, async (page) => { await page.click(`[data-agent="${lead}"] > button`, { button: 'right', position: { x: 200, y: 40 } }); await page.waitForTimeout(300); }],
-  ['keys', 'still', WIDE, async (page) => { await view('Templates')(page); await page.click('text=Start >> nth=2'); await page.waitForTimeout(500); }],
+  ['keys', 'still', WIDE, async (page) => { await view('Templates')(page); await page.click('.row-card:has-text("Release crew") button'); await page.waitForTimeout(500); }],
   ['chat-live', 'demo', WIDE, async (page) => { await open(lead)(page); await page.fill('textarea', 'Why do trials stop on day 3? Fix it.'); await page.keyboard.press('Enter'); await page.waitForTimeout(5200); }],
   ['chat-done', 'demo', WIDE, async (page) => { await open(lead)(page); await page.fill('textarea', 'Why do trials stop on day 3?'); await page.keyboard.press('Enter'); await page.waitForSelector('[data-state="done"]', { timeout: 40_000 }); await page.click('.leg-head >> nth=0'); await page.waitForTimeout(700); }],
   ['chat-error', 'demo', WIDE, async (page) => { await open(lead)(page); await page.fill('textarea', 'Ask with no key'); await page.keyboard.press('Enter'); await page.waitForTimeout(900); }],

@@ -31,6 +31,8 @@ function Foot({ facts, action }: { facts: Facts; action?: () => void }) {
   );
 }
 
+const firstSentence = (text: string) => text.split(/[.,] /)[0] ?? text;
+
 interface Props { id: string; w: number; h: number; people?: string }
 
 /** One agent, at the level of detail that its width on screen allows. */
@@ -80,7 +82,7 @@ export const AgentCard = memo(function AgentCard({ id, w, h, people }: Props) {
           <div className={clsx('task clamp-2', TONE[facts.taskTone])}>
             {facts.lead && <b className="text-warn font-semibold">{facts.lead} </b>}{facts.task}
           </div>
-          <Foot facts={people ? { ...facts, foot: people, action: null } : facts} action={act} />
+          <Foot facts={people ? { ...facts, foot: people, action: null } : { ...facts, foot: firstSentence(facts.foot) }} action={act} />
         </>
       )}
       {full && (

@@ -17,6 +17,8 @@ import { plural } from '@/text/say';
 import { AgentCard } from './AgentCard';
 import { levelAt } from './bonds';
 import { Bonds } from './Bonds';
+import { FarView } from './FarView';
+import { FAR_FROM } from './tiles';
 import { CanvasMenu } from './CanvasMenu';
 import { neighbour, type Arrow } from './keys';
 import { TeamBox } from './TeamBox';
@@ -25,7 +27,9 @@ import { useSavedViewport } from './useSavedViewport';
 
 type BoxNode = Node<{ box: Placed }, 'agent' | 'team' | 'folded'>;
 
+const NOTHING: BoxNode[] = [];
 const MARGIN = 32;
+const NEARLY = 0.92;
 export const ZOOM = { least: 0.1, most: 2 };
 
 const AgentNode = memo(function AgentNode({ id, data }: NodeProps<BoxNode>) {
@@ -86,7 +90,9 @@ export function fitViewport(layout: Layout, size: { w: number; h: number }, ids?
   const boxes = layout.order.filter((box) => !box.hidden && (ids ? ids.includes(box.id) : box.parentId === null));
   const bounds = boundsOf(boxes);
   if (!bounds || size.w <= 0 || size.h <= 0) return null;
-  const zoom = Math.max(ZOOM.least, Math.min(most, (size.w - MARGIN * 2) / bounds.w, (size.h - MARGIN * 2) / bounds.h));
+  let zoom = Math.max(ZOOM.least, Math.min(most, (size.w - MARGIN * 2) / bounds.w, (size.h - MARGIN * 2) / bounds.h));
+  // Just under full size the margin gives way, so that every card says everything.
+  if (zoom < 1 && zoom > NEARLY && bounds.w + 16 <= size.w && bounds.h + 16 <= size.h) zoom = 1;
   return {
     zoom,
     x: Math.round((size.w - bounds.w * zoom) / 2 - bounds.x * zoom),
@@ -103,6 +109,7 @@ function Plane() {
   const focused = useScreen((state) => state.focused);
   const loaded = useLive((state) => state.org.loaded);
   const connected = useLive((state) => state.socket.phase === 'live');
+  const far = useView((state) => state.level === 'dot') && layout.order.length >= FAR_FROM;
   const roots = layout.order.filter((box) => box.parentId === null).length;
 
   const onMove = useCallback((viewport: Viewport) => {
@@ -261,7 +268,7 @@ function Plane() {
           onKeyDown={onKeyDown}
         >
           <ReactFlow<BoxNode>
-            nodes={nodes}
+            nodes={far ? NOTHING : nodes}
             edges={[]}
             nodeTypes={nodeTypes}
             onNodesChange={onNodesChange}
@@ -287,8 +294,9 @@ function Plane() {
             proOptions={{ hideAttribution: true }}
           >
             <Background variant={BackgroundVariant.Dots} gap={24} size={2} color="var(--dots)" />
-            <Bonds />
+            {!far && <Bonds />}
           </ReactFlow>
+          {far && <FarView />}
           <div role="status" className="sr-only">{roots === 0 ? 'No agents' : plural(roots, 'organisation')}</div>
         </div>
       </ContextMenu.Trigger>

@@ -38,7 +38,7 @@ export const TeamBox = memo(function TeamBox({ id, w, h, depth }: Props) {
       data-agent={id}
       className={clsx(
         'team unscaled', depth === 0 && 'root', depth > 0 && depth % 2 === 0 && 'even', selected && 'sel', focused && 'focused',
-        !full && 'small', level === 'task' && 'task', level === 'name' && 'name-only', level === 'dot' && 'dot',
+        (level === 'name' || level === 'dot') && 'small', level === 'task' && 'task', level === 'name' && 'name-only', level === 'dot' && 'dot',
       )}
       style={{ '--w': w, '--h': h } as CSSProperties}
     >

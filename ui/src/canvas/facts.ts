@@ -60,7 +60,7 @@ export function factsOf(agent: Agent, look: Look, asks: Approval | undefined, no
     case 'online':
       return {
         ...facts, task: agent.lastWords || 'Ready', taskTone: agent.lastWords ? 'plain' : 'quiet',
-        foot: agent.idleSince === undefined ? 'Idle' : `Idle ${roughly(now - agent.idleSince)}`,
+        foot: agent.idleSince === undefined ? 'Idle' : now - agent.idleSince < 10_000 ? 'Just finished' : `Idle ${roughly(now - agent.idleSince)}`,
       };
     case 'paused':
       return { ...facts, task: agent.lastWords || 'Paused', foot: 'Paused', action: 'resume' };
@@ -76,7 +76,7 @@ export function markOf(agent: Agent, look: Look, now: number): { text: string; t
   switch (look) {
     case 'failed': return { text: 'failed', tone: 'bad' };
     case 'waiting': return { text: 'asks', tone: 'warn' };
-    case 'degraded': return { text: 'degraded', tone: 'warn' };
+    case 'degraded': return { text: agent.errorRate > 0 ? `${Math.round(agent.errorRate * 100)}%` : 'errors', tone: 'warn' };
     case 'starting': return { text: 'starts', tone: 'start' };
     case 'working': return { text: agent.taskSince === undefined ? '' : roughly(now - agent.taskSince), tone: '' };
     default: return { text: agent.spendCents > 0 ? money(agent.spendCents) : '', tone: '' };

@@ -9,6 +9,8 @@ import { useView } from '@/state/view';
 const W = 216;
 const H = 116;
 const PAD = 8;
+/** Beyond so many the dots would be one smear; teams alone stay readable. */
+const DOTS_MOST = 60;
 
 const COLOUR: Record<Look, string> = {
   failed: 'var(--bad)', waiting: 'var(--warn)', degraded: 'var(--warn)', working: 'var(--accent)', starting: 'var(--start)',
@@ -73,7 +75,7 @@ export function Minimap() {
             ? <rect key={box.id} x={x} y={y} width={box.w * k} height={box.h * k} rx="5" fill="none" stroke="var(--line-2)" />
             : <rect key={box.id} x={x} y={y} width={box.w * k} height={box.h * k} rx="3" fill="var(--line-2)" opacity={box.depth % 2 ? 0.5 : 0.8} />;
         })}
-        {boxes.map((box) => {
+        {boxes.length < DOTS_MOST && boxes.map((box) => {
           const agent = org.agents[box.id];
           if (!agent) return null;
           const team = box.team && !box.folded;

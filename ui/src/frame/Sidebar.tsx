@@ -1,3 +1,8 @@
+import { useMemo } from 'react';
+import { StatusCounts } from '@/canvas/FarView';
+import { countsOf, FAR_FROM } from '@/canvas/tiles';
+import { askingAgents, useLive } from '@/state/live';
+import { count } from '@/text/say';
 import { Tip } from '@/look/controls';
 import { Icon } from '@/look/Icon';
 import { useTally } from '@/state/hooks';
@@ -25,6 +30,10 @@ function useNav() {
 export function Sidebar() {
   const { current, onView, onSettings } = useNav();
   const tally = useTally();
+  const large = tally.total >= FAR_FROM;
+  const org = useLive((state) => (large ? state.org : null));
+  const approvals = useLive((state) => state.approvals);
+  const counts = useMemo(() => (org ? countsOf(org, askingAgents(approvals)) : []), [org, approvals]);
   return (
     <aside className="side" data-region="sidebar" aria-label="Sidebar">
       <nav aria-label="Views">
@@ -38,6 +47,7 @@ export function Sidebar() {
           <Icon name="gear" />Settings
         </button>
       </nav>
+      {large && <><h2 className="side-title">{count(tally.total)} agents</h2><StatusCounts counts={counts} /></>}
       <h2 className="side-title" id="tree-title">Organisation</h2>
       <Tree labelledBy="tree-title" />
       <Minimap />

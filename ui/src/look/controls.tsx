@@ -84,7 +84,7 @@ export function Field({ label, hint, error, children }: {
   const id = useId();
   const note = error ?? hint;
   return (
-    <div className="grid gap-1.5">
+    <div className="grid gap-1.5 content-start">
       <label htmlFor={id} className="text-meta text-ink-2 font-semibold">{label}</label>
       {children({ id, 'aria-describedby': note ? `${id}-note` : undefined, 'aria-invalid': error ? true : undefined })}
       {note && <p id={`${id}-note`} className={clsx('text-meta', error ? 'text-bad' : 'text-ink-3')}>{note}</p>}

@@ -15,7 +15,7 @@ import { useScreen } from '@/state/screen';
 import { lookOf, ORDER, WORD } from '@/state/status';
 import { useView } from '@/state/view';
 import { useNow } from '@/state/now';
-import { matchRanges, rank } from './match';
+import { loosely, matchRanges, rank } from './match';
 
 function Marked({ text, query }: { text: string; query: string }) {
   const ranges = matchRanges(text, query);
@@ -44,7 +44,7 @@ function useEntries(query: string, highlighted: string) {
   const text = (commandsOnly ? query.slice(1) : query).trim();
   const icon = (name: IconName) => <Icon name={name} />;
 
-  const agents: Entry[] = commandsOnly ? [] : Object.values(org.agents)
+  const found = commandsOnly ? [] : Object.values(org.agents)
     .map((agent) => {
       const look = lookOf(agent, asking.has(agent.id));
       const asks = Object.values(approvals).find((each) => each.workspace_id === agent.id);
@@ -63,8 +63,9 @@ function useEntries(query: string, highlighted: string) {
           },
         },
       };
-    })
-    .filter((each) => !text || each.score > 0)
+    });
+  const exact = found.filter((each) => !text || each.score > 0);
+  const agents: Entry[] = (exact.length > 0 ? exact : found.filter((each) => loosely(each.agent.name, text)))
     .sort((a, b) => b.score - a.score || ORDER.indexOf(a.look) - ORDER.indexOf(b.look) || a.agent.name.localeCompare(b.agent.name))
     .slice(0, text ? 12 : 8)
     .map((each) => each.entry);

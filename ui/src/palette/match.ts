@@ -1,4 +1,4 @@
-/** Matching by words' beginnings first, then anywhere, then letters in order. Pure. */
+/** Matching by words' beginnings first, then anywhere. Pure. */
 
 export function rank(text: string, query: string): number {
   const q = query.trim().toLowerCase();
@@ -9,12 +9,18 @@ export function rank(text: string, query: string): number {
   if (t.includes(q)) return 4;
   const words = q.split(/\s+/);
   if (words.length > 1 && words.every((word) => t.includes(word))) return 3;
+  return 0;
+}
+
+/** Letters in order, for when nothing else matches: "rdl" finds "Research lead". */
+export function loosely(text: string, query: string): boolean {
+  const t = text.toLowerCase();
   let at = 0;
-  for (const letter of q.replace(/\s+/g, '')) {
+  for (const letter of query.toLowerCase().replace(/\s+/g, '')) {
     at = t.indexOf(letter, at) + 1;
-    if (at === 0) return 0;
+    if (at === 0) return false;
   }
-  return q.length >= 3 ? 2 : 0;
+  return true;
 }
 
 /** The parts of a text that match, for drawing them in the accent. */

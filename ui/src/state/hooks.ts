@@ -59,7 +59,7 @@ export function currentLayout(): Layout {
 
 export const useLayout = (): Layout => useLive(() => currentLayout());
 
-export interface Tally { total: number; working: number; running: number; asking: number }
+export interface Tally { total: number; working: number; running: number; asking: number; trouble: boolean }
 
 export function useTally(): Tally {
   return useLive(useShallow((state) => {
@@ -69,6 +69,7 @@ export function useTally(): Tally {
       working: agents.filter((agent) => agent.activeTasks > 0 && (agent.status === 'online' || agent.status === 'degraded')).length,
       running: agents.filter((agent) => agent.status === 'online' || agent.status === 'degraded').length,
       asking: Object.keys(state.approvals).length,
+      trouble: agents.some((agent) => agent.status === 'failed' || agent.status === 'degraded' || (agent.status === 'offline' && agent.runtime !== 'external')),
     };
   }));
 }

@@ -6,15 +6,16 @@ import { create } from 'zustand';
 import type { AppState, Approval, LiveEvent } from '@/api/types';
 import { api, ApiError, messageOf, openEvents, type SocketState } from '@/backend';
 import { applyExchangeEvent, applyInflight, openExchange, type Exchange, type Exchanges } from './exchanges';
-import { applyEvent, applySnapshot, emptyOrg, firstWords, patchAgent, removeSubtree, type Agent, type Org } from './org';
+import { applyEvent, applySnapshot, emptyOrg, lastWords, patchAgent, removeSubtree, type Agent, type Org } from './org';
 import { arrange, type Size } from './layout';
 import { useNotices } from './notices';
-import { responseContent } from '@/text/a2a';
+import { faultOf, responseContent } from '@/text/a2a';
 
 const POLL_MS = 10_000;
 const SILENCE_MS = 30_000;
 const SHARE_MS = 1_500;
 const BATCH_MS = 16;
+const LEARN_MOST = 12;
 
 interface Live {
   org: Org;
@@ -120,7 +121,8 @@ function approvalsAfter(approvals: Record<string, Approval>, event: LiveEvent, o
 
 function wordsAfter(org: Org, event: LiveEvent): Org {
   if (event.event !== 'ACTIVITY_LOGGED' || event.payload.activity_type !== 'a2a_receive') return org;
-  const words = firstWords(responseContent(event.payload.response_body).texts.join('\n'));
+  if (event.payload.status === 'error' || faultOf(event.payload.response_body)) return org;
+  const words = lastWords(responseContent(event.payload.response_body).texts.join('\n\n'));
   return words ? patchAgent(org, event.workspace_id, { lastWords: words }) : org;
 }
 
@@ -230,7 +232,11 @@ export async function learnInflight(id: string): Promise<void> {
   asked.set(id, now);
   try {
     const rows = await api.inflight(id);
-    useLive.setState((state) => ({ exchanges: applyInflight(state.exchanges, id, rows, Date.now()) }));
+    const since = Math.min(...rows.map((row) => Date.parse(row.started_at)));
+    useLive.setState((state) => ({
+      exchanges: applyInflight(state.exchanges, id, rows, Date.now()),
+      org: Number.isFinite(since) && (state.org.agents[id]?.activeTasks ?? 0) > 0 ? patchAgent(state.org, id, { taskSince: since }) : state.org,
+    }));
   } catch {
     // The bond then stays at rest.
   }
@@ -290,7 +296,10 @@ export function startLive(): () => void {
   };
 
   void boot().then(() => {
-    if (!stopped) connect();
+    if (stopped) return;
+    connect();
+    // What runs already when the page opens was started by somebody, some time ago.
+    Object.values(useLive.getState().org.agents).filter((agent) => agent.activeTasks > 0).slice(0, LEARN_MOST).forEach((agent) => void learnInflight(agent.id));
   });
 
   const poll = setInterval(() => {

@@ -256,8 +256,25 @@ function edited(org: Org, agent: Agent, payload: Record<string, unknown>): Org {
 
 /** First words of an answer, for the card. */
 export function firstWords(value: string, limit = 140): string {
-  const line = value.replace(/[*_`#>]+/g, '').split('\n').map((part) => part.trim()).find(Boolean) ?? '';
-  return line.length > limit ? `${line.slice(0, limit - 1).trimEnd()}…` : line;
+  return shorten(plainLines(value)[0] ?? '', limit);
+}
+
+/** The last paragraph of an answer is its conclusion: its first line, for the card. */
+export function lastWords(value: string, limit = 140): string {
+  const paragraph = value.trim().split(/\n\s*\n/).at(-1) ?? '';
+  return shorten(plainLines(paragraph)[0] ?? plainLines(value)[0] ?? '', limit);
+}
+
+const shorten = (line: string, limit: number) => (line.length > limit ? `${line.slice(0, limit - 1).trimEnd()}…` : line);
+
+/** Lines without the marks of Markdown; underscores inside a word are part of it. */
+function plainLines(value: string): string[] {
+  return value
+    .replace(/```[^\n]*/g, '')
+    .replace(/\*\*|`|(?<![\w*])[*_](?=\S)|(?<=\S)[*_](?![\w*])/g, '')
+    .split('\n')
+    .map((line) => line.replace(/^\s*(?:#{1,6}|>|[-*+]|\d+\.)\s+/, '').trim())
+    .filter((line) => line && !/^[-|:\s]+$/.test(line));
 }
 
 /** Applies one event. Unknown events change nothing; a guarded id stays away. */

@@ -38,7 +38,7 @@ function Row({ row, of }: { row: ActivityRow; of?: string }) {
             : <><b className="font-semibold">{nameOf(of ?? row.workspace_id)}</b> <span className="text-ink-3">{kindOf(row)}</span></>}
         </span>
         <span className={clsx('act-line cut', bad(row) ? 'text-bad' : 'text-ink-2')}>{bad(row) ? (row.error_detail ?? line) : line}</span>
-        <span className="text-meta text-ink-3 ml-auto flex-none w-14 text-right">{row.duration_ms ? duration(row.duration_ms) : ''}</span>
+        <span className="text-meta text-ink-3 ml-auto flex-none min-w-14 text-right whitespace-nowrap">{row.duration_ms ? duration(row.duration_ms) : ''}</span>
         <Icon name={open ? 'down' : 'right'} size={14} className="text-ink-3" />
       </button>
       {open && (

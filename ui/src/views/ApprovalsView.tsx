@@ -20,7 +20,7 @@ export function ApprovalsView() {
     <View title="Approvals" says="What agents may not do without you. Nobody’s answer within ten minutes is a no.">
       {list.length === 0 && <Nothing icon="hex">Nothing waits for you.</Nothing>}
       <ul className="rows">
-        {list.map((each) => {
+        {list.map((each, index) => {
           const diff = each.context?.diff ? diffCounts(each.context.diff) : null;
           const chain = [each.workspace_id, ...ancestors(org, each.workspace_id).map((agent) => agent.id)]
             .map((id) => org.agents[id]?.name).filter(Boolean).reverse();
@@ -43,7 +43,7 @@ export function ApprovalsView() {
               </div>
               <div className="text-meta text-ink-3 text-right flex-none grid gap-0.5"><span className="text-warn">{expiresIn(each, now)}</span><span>asked {ago(Date.parse(each.created_at), now)}</span></div>
               <Button onClick={() => void decide(each, 'denied')}>Deny</Button>
-              <Button onClick={() => show({ kind: 'review', approvalId: each.id })}>Review</Button>
+              <Button kind={index === 0 ? 'pri' : 'plain'} onClick={() => show({ kind: 'review', approvalId: each.id })}>Review</Button>
             </li>
           );
         })}

@@ -60,7 +60,7 @@ export function HealthView() {
             >
               {vault.store === 'keychain' ? 'In the system keychain' : 'In a sealed file'}
               {vault.state !== 'ready' && `, ${vault.state}`}
-              {vault.reason && `. ${vault.reason}`}
+              {vault.reason && `. ${vault.reason.replace(/\.$/, '')}`}
               {vault.missing.length > 0 && `. ${plural(vault.missing.length, 'name')} to enter again`}
             </Line>
           )}
@@ -76,7 +76,7 @@ export function HealthView() {
               {app.models.local.map((server) => `. ${server.name} on this computer, ${plural(server.models.length, 'model')}`).join('')}
             </Line>
           )}
-          <Line look={tally.running === tally.total ? 'online' : 'degraded'} name="Agents">{tally.total === 0 ? 'None' : `${tally.running} of ${tally.total} running, ${tally.working} working`}</Line>
+          <Line look={tally.trouble ? 'degraded' : tally.total === 0 ? 'offline' : 'online'} name="Agents">{tally.total === 0 ? 'None' : `${tally.running} of ${tally.total} running, ${tally.working} working`}</Line>
         </ul>
       </section>
       <section className="grid gap-2">
@@ -86,7 +86,7 @@ export function HealthView() {
         <ul>
           {subsystems.map((each) => (
             <Line key={each.name} look={each.look} name={each.name}>
-              {each.says}{each.secondsAgo !== undefined && `${each.says ? ', ' : ''}last ran ${each.secondsAgo < 2 ? 'just now' : `${elapsed(each.secondsAgo * 1000)} ago`}`}
+              {each.says && each.says.charAt(0).toUpperCase() + each.says.slice(1)}{each.secondsAgo !== undefined && `${each.says ? ', last' : 'Last'} ran ${each.secondsAgo < 2 ? 'just now' : `${elapsed(each.secondsAgo * 1000)} ago`}`}
             </Line>
           ))}
         </ul>

@@ -34,13 +34,15 @@ function LegView({ leg, nth, from, turnId, depth }: LegProps) {
   const word = !running ? (leg.state === 'queued' ? 'queued' : leg.state === 'error' ? 'failed' : '')
     : asks.length > 0 ? 'waiting for you' : look === 'starting' ? 'starting' : '';
   const time = leg.ms !== undefined && !running ? duration(leg.ms) : running && leg.startedAt ? elapsed(now - leg.startedAt) : '';
-  const line = running ? (agent?.currentTask || leg.ask || 'Working') : firstWords(leg.reply, 240);
+  const doing = agent?.currentTask || leg.ask || 'Working';
+  // What it was asked says nothing new while it waits for the person.
+  const line = !running ? firstWords(leg.reply, 240) : asks.length > 0 && (doing === leg.ask || doing.startsWith('Waiting for you')) ? '' : doing;
   return (
     <div className={clsx('leg', open && 'open')} data-leg={leg.targetId} data-state={leg.state}>
       <span className="leg-nucleus"><Nucleus look={shownLook} /></span>
       <button type="button" className="leg-head" aria-expanded={open} onClick={() => setOpen(!open)}>
         <span className="font-semibold cut">{agent?.name ?? (leg.name || 'Another agent')}</span>
-        {word && <span className={clsx('text-meta', asks.length > 0 ? 'text-warn' : leg.state === 'error' ? 'text-bad' : 'text-ink-3')}>{word}</span>}
+        {word && <span className={clsx('text-meta', running && asks.length > 0 ? 'text-warn' : leg.state === 'error' ? 'text-bad' : 'text-ink-3')}>{word}</span>}
         <span className="text-meta text-ink-3 ml-auto flex-none">{time}</span>
         <Icon name={open ? 'down' : 'right'} size={14} className="text-ink-3" />
       </button>
