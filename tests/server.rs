@@ -1,5 +1,12 @@
 //! The server as its callers see it: one module per capability.
 #![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says so"
+)]
 
 mod support;
 

@@ -66,7 +66,7 @@ async fn done_when_4_kills_lose_nothing_that_was_acknowledged() {
                     let answer = api.try_send(request.header("content-type", "application/json").body(body)).await;
                     match answer {
                         Ok(answer) if (200..300).contains(&answer.status) => {
-                            drop(load.lock().await.answered.insert(id))
+                            load.lock().await.answered.insert(id);
                         }
                         // Away for a moment: a person would wait a little, too.
                         _ => tokio::time::sleep(Duration::from_millis(50)).await,

@@ -34,10 +34,10 @@ pub fn send(port: u16, request: impl AsRef<[u8]>) -> RawAnswer {
     let mut bytes = Vec::new();
     let mut chunk = [0_u8; 16 * 1024];
     loop {
-        if let Some(answer) = parse(&bytes) {
-            if is_whole(&answer) {
-                return answer;
-            }
+        if let Some(answer) = parse(&bytes)
+            && is_whole(&answer)
+        {
+            return answer;
         }
         match stream.read(&mut chunk) {
             Ok(read) if read > 0 => bytes.extend_from_slice(&chunk[..read]),

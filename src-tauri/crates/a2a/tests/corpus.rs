@@ -1,4 +1,11 @@
 //! S129: the corpus of request shapes, replayed through the normaliser.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says so"
+)]
 
 use std::{fs, path::Path};
 

@@ -1,4 +1,11 @@
 //! Every script that ships is one that the agent reads without a fault.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says so"
+)]
 
 use std::path::{Path, PathBuf};
 

@@ -249,10 +249,10 @@ impl Loop {
     }
 
     fn rollback(&self) {
-        if !self.conn.is_autocommit() {
-            if let Err(error) = self.conn.execute_batch("ROLLBACK") {
-                tracing::error!(%error, "a rollback failed");
-            }
+        if !self.conn.is_autocommit()
+            && let Err(error) = self.conn.execute_batch("ROLLBACK")
+        {
+            tracing::error!(%error, "a rollback failed");
         }
     }
 }

@@ -123,7 +123,7 @@ pub(super) fn result<T: DeserializeOwned>(body: &[u8]) -> Result<T, ClientError>
     let response: jsonrpc::Response = serde_json::from_slice(body).map_err(|_| ClientError::Malformed)?;
     match response.outcome {
         Outcome::Result(result) => serde_json::from_value(result).map_err(|_| ClientError::Malformed),
-        Outcome::Error(error) => Err(error.into()),
+        Outcome::Error(error) => Err(ClientError::Rpc(Box::new(error))),
     }
 }
 

@@ -30,7 +30,7 @@ pub enum ClientError {
     },
     /// The agent answered with a JSON-RPC error.
     #[error(transparent)]
-    Rpc(#[from] RpcError),
+    Rpc(Box<RpcError>),
     /// The answer, or one event of it, is larger than [`super::ANSWER_LIMIT`].
     #[error("the agent's answer is too large")]
     TooLarge,

@@ -10,7 +10,7 @@ use crate::wire::Event;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Sent {
     /// The agent answered, with a message or a task.
-    Answered(Event),
+    Answered(Box<Event>),
     /// The agent is busy; the platform keeps the message and delivers it later (10 §9.7). Sending it
     /// again would deliver it twice.
     Queued {
@@ -28,7 +28,7 @@ impl Sent {
         let body = call::body(response).await?;
         match serde_json::from_slice(&body) {
             Ok(answer) if parked(&answer).is_some() => parked(&answer).ok_or(ClientError::Malformed),
-            _ => call::result(&body).map(Self::Answered),
+            _ => call::result(&body).map(|event| Self::Answered(Box::new(event))),
         }
     }
 }

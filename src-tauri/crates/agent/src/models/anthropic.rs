@@ -179,6 +179,7 @@ enum BlockStart {
 
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[expect(clippy::enum_variant_names, reason = "these are the names on the wire")]
 enum Delta {
     TextDelta {
         text: String,

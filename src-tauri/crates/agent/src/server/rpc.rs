@@ -30,34 +30,36 @@ struct Asked {
 pub(super) async fn call(State(served): State<Served>, body: Bytes) -> Response {
     let asked = match read(&body) {
         Ok(asked) => asked,
-        Err((id, error)) => return refuse(id, error),
+        Err(refused) => return refuse(refused.0, refused.1),
     };
     match asked.method {
         Method::Send => send(&served, asked).await,
         Method::Stream => match incoming(&asked.params) {
             Ok(incoming) => watch(turns::begin(&served.agent, incoming), &asked),
-            Err(error) => refuse(asked.id, error),
+            Err(error) => refuse(asked.id, *error),
         },
         Method::GetTask | Method::CancelTask | Method::Subscribe => on_task(&served, asked).await,
         _ => refuse(asked.id, RpcError::new(jsonrpc::PUSH_NOT_SUPPORTED, "push notifications are not supported")),
     }
 }
 
-fn read(body: &[u8]) -> Result<Asked, (Value, RpcError)> {
-    let request: Value = serde_json::from_slice(body).map_err(|_| (Value::Null, RpcError::parse()))?;
+fn read(body: &[u8]) -> Result<Asked, Box<(Value, RpcError)>> {
+    let request: Value = serde_json::from_slice(body).map_err(|_| Box::new((Value::Null, RpcError::parse())))?;
     let id = request.get("id").cloned().unwrap_or(Value::Null);
     let Some(name) = request.get("method").and_then(Value::as_str) else {
-        return Err((id, RpcError::invalid_request("method is missing")));
+        return Err(Box::new((id, RpcError::invalid_request("method is missing"))));
     };
-    let Some((method, dialect)) = Method::parse(name) else { return Err((id, RpcError::method_not_found(name))) };
+    let Some((method, dialect)) = Method::parse(name) else {
+        return Err(Box::new((id, RpcError::method_not_found(name))));
+    };
     let params = request.get("params").cloned().unwrap_or(Value::Null);
     Ok(Asked { id, method, dialect, params })
 }
 
 /// The message of a request; its id is the turn's.
-fn incoming(params: &Value) -> Result<Incoming, RpcError> {
+fn incoming(params: &Value) -> Result<Incoming, Box<RpcError>> {
     let message = params.get("message").filter(|message| message.is_object());
-    let message = message.ok_or_else(|| RpcError::invalid_params("params.message is missing"))?;
+    let message = message.ok_or_else(|| Box::new(RpcError::invalid_params("params.message is missing")))?;
     let own = |key: &str| message.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
     let from = params["metadata"]["source_workspace_id"].as_str().map(|id| format!("peer-{id}"));
     let mut text = reply::message_text(message).unwrap_or_default();
@@ -86,7 +88,7 @@ fn attached(message: &Value) -> Vec<String> {
 async fn send(served: &Served, asked: Asked) -> Response {
     let incoming = match incoming(&asked.params) {
         Ok(incoming) => incoming,
-        Err(error) => return refuse(asked.id, error),
+        Err(error) => return refuse(asked.id, *error),
     };
     let turn = turns::begin(&served.agent, incoming);
     match turn.ended().await {
@@ -178,7 +180,7 @@ mod tests {
     #[test]
     fn what_is_no_request_is_refused_with_its_id() {
         assert!(read(b"{").is_err());
-        let (id, _) = read(br#"{"id": 7}"#).err().unwrap();
+        let (id, _) = *read(br#"{"id": 7}"#).err().unwrap();
         assert_eq!(id, json!(7));
         assert!(read(br#"{"id": 7, "method": "nope"}"#).is_err());
         assert!(read(br#"{"id": 7, "method": "SendMessage"}"#).is_ok());

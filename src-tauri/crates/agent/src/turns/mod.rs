@@ -62,10 +62,9 @@ impl Turns {
             // The oldest that is over; one that still runs is never forgotten.
             if let Some(at) =
                 known.order.iter().position(|id| known.by_id.get(id).is_none_or(|turn| turn.ending().is_some()))
+                && let Some(id) = known.order.remove(at)
             {
-                if let Some(id) = known.order.remove(at) {
-                    known.by_id.remove(&id);
-                }
+                known.by_id.remove(&id);
             }
         }
         (turn, true)

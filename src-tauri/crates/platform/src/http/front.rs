@@ -1,8 +1,8 @@
 //! The front door: what every request passes, in order, before a route sees it.
 //!
-//! 1. `Host` is one of our names with our port. 2. A capability in the path is taken off.
-//! 3. `Origin` is ours or listed; preflights are answered. 4. The credential becomes a
-//! [`Caller`]. 5. The limiter. 6. The route, with panics contained, figures counted and headers added.
+//! First a capability in the path is taken off and `Origin` judged; preflights are answered.
+//! Then the credential becomes a [`Caller`], `Host` must be one of our names with our port, and the
+//! limiter counts. Last comes the route, with panics contained, figures counted and headers added.
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
@@ -50,7 +50,6 @@ struct Front {
 struct Pattern(Arc<str>);
 
 /// The whole server as one service.
-#[must_use]
 pub fn service(app: App) -> Router {
     let (routes, _) = super::routes().split();
     let inner = routes

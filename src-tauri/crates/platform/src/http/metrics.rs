@@ -2,9 +2,12 @@
 
 use std::{collections::BTreeMap, fmt::Write, sync::Mutex, time::Duration};
 
-/// Counters by method, route pattern and status.
+/// Method, route pattern and status.
+type Key = (String, String, u16);
+
+/// Counters by [`Key`]: how many, and how long together.
 #[derive(Default)]
-pub struct Metrics(Mutex<BTreeMap<(String, String, u16), (u64, Duration)>>);
+pub struct Metrics(Mutex<BTreeMap<Key, (u64, Duration)>>);
 
 impl Metrics {
     /// Counts an answered request.

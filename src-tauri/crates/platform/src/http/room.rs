@@ -43,7 +43,6 @@ impl Room {
     }
 
     /// The routes as one router, with their document.
-    #[must_use]
     pub fn split(self) -> (axum::Router<App>, utoipa::openapi::OpenApi) {
         self.router.split_for_parts()
     }

@@ -49,10 +49,10 @@ pub enum Admission {
 /// # Errors
 /// When the tables cannot be read.
 pub fn check(conn: &Connection, from: Option<WorkspaceId>, target: WorkspaceId) -> StoreResult<Option<Admission>> {
-    if let Some(from) = from {
-        if !may_communicate(conn, from, target)? {
-            return Ok(Some(Admission::Forbidden));
-        }
+    if let Some(from) = from
+        && !may_communicate(conn, from, target)?
+    {
+        return Ok(Some(Admission::Forbidden));
     }
     let found = inflight::addressee(conn, target)?;
     Ok(found.filter(over_budget).map(|_| Admission::OverBudget))
@@ -74,10 +74,10 @@ pub fn admit(
     quiet: bool,
 ) -> StoreResult<Admission> {
     let target = job.target;
-    if let Some(from) = job.sender.workspace() {
-        if !may_communicate(tx, from, target)? {
-            return Ok(Admission::Forbidden);
-        }
+    if let Some(from) = job.sender.workspace()
+        && !may_communicate(tx, from, target)?
+    {
+        return Ok(Admission::Forbidden);
     }
     let Some(to) = inflight::addressee(tx, target)? else { return Ok(Admission::NotFound) };
     if over_budget(&to) {

@@ -98,10 +98,10 @@ pub(super) async fn delegate(
 }
 
 fn begin(tx: &mut Tx<'_>, request: &Request) -> StoreResult<Begun> {
-    if let Some(key) = &request.idempotency_key {
-        if let Some(known) = delegations::by_key(tx, request.from, key)? {
-            return Ok(Begun::Hit(known));
-        }
+    if let Some(key) = &request.idempotency_key
+        && let Some(known) = delegations::by_key(tx, request.from, key)?
+    {
+        return Ok(Begun::Hit(known));
     }
     delegations::insert(tx, request)?;
     sent(tx, request)?;

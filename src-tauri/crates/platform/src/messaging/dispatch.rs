@@ -129,10 +129,10 @@ fn classify(error: &(dyn StdError + 'static)) -> Failure {
         {
             return Failure::Busy("connecting took longer than 10 s");
         }
-        if let Some(io) = error.downcast_ref::<io::Error>() {
-            if let Some(known) = of_io(io.kind()) {
-                return known;
-            }
+        if let Some(io) = error.downcast_ref::<io::Error>()
+            && let Some(known) = of_io(io.kind())
+        {
+            return known;
         }
         if let Some(hyper) = error.downcast_ref::<hyper::Error>() {
             if hyper.is_incomplete_message() || hyper.is_canceled() || hyper.is_closed() {

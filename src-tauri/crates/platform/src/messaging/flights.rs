@@ -81,10 +81,9 @@ impl Flights {
         let key = sorted(from, to);
         if let Some(left) =
             state.pairs.get(&key).and_then(|pair| pair.paused_until).and_then(|until| until.checked_duration_since(now))
+            && !left.is_zero()
         {
-            if !left.is_zero() {
-                return Verdict::Paused { left, now: false };
-            }
+            return Verdict::Paused { left, now: false };
         }
         if answers {
             let mut hasher = DefaultHasher::new();
@@ -155,12 +154,6 @@ pub struct InFlight {
 }
 
 impl InFlight {
-    /// The id of its row.
-    #[must_use]
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
     /// The agent named the task it made of it.
     pub fn set_task(&self, task_id: &str) {
         let mut state = self.flights.state();
@@ -267,8 +260,11 @@ mod tests {
         let [a] = ids();
         let one = begin(&flights, None, a, 0);
         one.set_task("t1");
-        assert_eq!((flights.count(a), flights.tasks(a).get(one.id()).cloned().flatten()), (1, Some("t1".into())));
-        assert!(flights.contains(one.id()));
+        assert_eq!(
+            (flights.count(a), flights.tasks(a).get(one.id.as_str()).cloned().flatten()),
+            (1, Some("t1".into()))
+        );
+        assert!(flights.contains(one.id.as_str()));
         drop(one);
         assert_eq!(flights.count(a), 0);
     }

@@ -104,7 +104,7 @@ impl Presence {
         let period = i64::try_from(period.as_secs()).unwrap_or(i64::MAX);
         let late = state.swept.replace(now).map_or(0, |before| now.seconds_since(before) - period);
         let latest = now.plus_seconds(LIVENESS);
-        if late > SLEPT || late < -SLEPT {
+        if !(-SLEPT..=SLEPT).contains(&late) {
             tracing::info!(
                 late_seconds = late,
                 "the machine slept or its clock was set: everybody gets another interval"

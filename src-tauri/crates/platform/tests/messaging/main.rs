@@ -1,4 +1,11 @@
 //! Registry, messages and activity against a real server in this process, with agents that are small HTTP servers.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says so"
+)]
 
 mod activity;
 mod agent;
