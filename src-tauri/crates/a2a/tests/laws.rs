@@ -124,7 +124,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_forwarded_says_what_was_said(body in request()) {
+    fn what_is_forwarded_is_what_was_said(body in request()) {
         let message = |envelope: &Value| envelope["params"]["message"].clone();
         match normalise(body.to_string().as_bytes(), &mut fresh()) {
             Ok(normalised) => {
