@@ -11,10 +11,10 @@ const EVERYWHERE: [&str; 12] =
 /// The path of this checkout, and the folder that holds it where that is a folder of its own.
 fn paths_of_this_machine(checkout: &Path) -> Vec<String> {
     let mut paths = vec![checkout.display().to_string()];
-    if let Some(parent) = checkout.parent().map(|parent| parent.display().to_string()) {
-        if !EVERYWHERE.contains(&parent.as_str()) {
-            paths.push(format!("{parent}/"));
-        }
+    if let Some(parent) = checkout.parent().map(|parent| parent.display().to_string())
+        && !EVERYWHERE.contains(&parent.as_str())
+    {
+        paths.push(format!("{parent}/"));
     }
     paths
 }

@@ -9,6 +9,7 @@ export interface AgentCard {
   description?: string;
   version?: string;
   runtime?: string;
+  model?: string;
   capabilities?: { streaming?: boolean };
   skills?: { id?: string; name?: string; description?: string; tags?: string[] }[];
 }

@@ -8,6 +8,8 @@ import { say } from './notices';
 import { subtree } from './org';
 import { keep, useScreen } from './screen';
 
+const ARRIVAL_MS = 1_500;
+
 const nameOf = (id: string): string => useLive.getState().org.agents[id]?.name ?? 'The agent';
 
 export async function restartAgent(id: string): Promise<void> {
@@ -109,8 +111,10 @@ export async function startOrg(dir: string, title: string): Promise<OrgImportRes
   try {
     const result = await api.importOrg(dir);
     if (result.error) throw new Error(`${result.error} (created ${result.count})`);
-    const known = useLive.getState().org.agents;
-    if (result.workspaces.some((each) => !known[each.id])) await refresh();
+    const short = () => result.workspaces.some((each) => !useLive.getState().org.agents[each.id]);
+    // Arrivals come by event; the list is read only if some still miss after a while (50 §12.4).
+    for (let waited = 0; short() && waited < ARRIVAL_MS; waited += 100) await new Promise((done) => setTimeout(done, 100));
+    if (short()) await refresh();
     await savePlaces(arrivals.settle());
     const root = result.workspaces[0];
     if (root) keep(`org.${root.id}`, result.org || title);

@@ -55,18 +55,26 @@ export function onLiveEvent(listener: Listener): () => void {
 let loading: Promise<void> | null = null;
 let loadedAt = -Infinity;
 
+/** Events heard while a snapshot is being read: the list may be older than they are. */
+let heardMeanwhile: LiveEvent[] = [];
+
 async function read(): Promise<void> {
-  const now = () => Date.now();
-  // The number is read before the list: events in between are applied twice, never lost.
+  heardMeanwhile = [];
+  // The number is read before the list: what came after it is applied on top of the list, twice rather than never.
   const app = await api.appState();
-  const [rows, approvals] = await Promise.all([api.workspaces(), api.approvals().catch(() => null)]);
-  useLive.setState((state) => ({
-    app,
-    org: { ...applySnapshot(state.org, rows, now()), seq: Math.max(state.org.seq, state.org.loaded ? 0 : app.event_seq) },
-    approvals: approvals ? Object.fromEntries(approvals.map((each) => [each.id, each])) : state.approvals,
-    freshAt: now(),
-    failure: null,
-  }));
+  const [rows, pending] = await Promise.all([api.workspaces(), api.approvals().catch(() => null)]);
+  useLive.setState((state) => {
+    const now = Date.now();
+    const seq = Math.max(state.org.seq, state.org.loaded ? 0 : app.event_seq);
+    let org: Org = { ...applySnapshot(state.org, rows, now), seq };
+    let approvals = pending ? Object.fromEntries(pending.map((each) => [each.id, each])) : state.approvals;
+    for (const event of heardMeanwhile) {
+      if (event.seq !== undefined && event.seq <= app.event_seq) continue;
+      org = applyEvent(org, event, now);
+      approvals = approvalsAfter(approvals, event, org);
+    }
+    return { app, org: stackArrivals(org), approvals, freshAt: now, failure: null };
+  });
 }
 
 /** A running read is shared; one that just ended is not repeated (50 §1.2). The first is never skipped. */
@@ -249,6 +257,7 @@ export function noteExchange(exchange: Exchange): void {
 function hear(event: LiveEvent): void {
   heardAt = performance.now();
   batch.push(event);
+  if (loading) heardMeanwhile.push(event);
   flushing ??= setTimeout(flush, BATCH_MS);
 }
 

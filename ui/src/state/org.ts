@@ -61,6 +61,12 @@ function cardOf(value: unknown): AgentCard | null {
   return value !== null && typeof value === 'object' && !Array.isArray(value) ? (value as AgentCard) : null;
 }
 
+/** A card that names its model names it for the screen too. */
+function cardPatch(agent: Agent, value: unknown): Partial<Agent> {
+  const card = cardOf(value);
+  return { card, model: card?.model || agent.model };
+}
+
 function fromRow(row: Workspace, known: Agent | undefined, now: number): Agent {
   const busy = (row.active_tasks ?? 0) > 0;
   const starting = row.status === 'provisioning';
@@ -71,7 +77,7 @@ function fromRow(row: Workspace, known: Agent | undefined, now: number): Agent {
     tier: row.tier,
     status: row.status,
     runtime: row.runtime || row.agent_card?.runtime || '',
-    model: row.model ?? known?.model ?? '',
+    model: row.model ?? row.agent_card?.model ?? known?.model ?? '',
     parentId: row.parent_id,
     x: finite(row.x, 0),
     y: finite(row.y, 0),
@@ -190,7 +196,7 @@ function arrive(org: Org, event: LiveEvent, now: number): Org {
   const agent: Agent = {
     id,
     name: text(payload.name) || 'New agent',
-    role: '',
+    role: text(payload.role),
     tier: finite(payload.tier, 1),
     status,
     runtime: text(payload.runtime),
@@ -295,7 +301,7 @@ export function applyEvent(before: Org, event: LiveEvent, now: number): Org {
       return setStatus(org, id, 'online', {
         lastError: '',
         errorRate: 0,
-        ...(payload.agent_card !== undefined && agent ? { card: cardOf(payload.agent_card) } : {}),
+        ...(payload.agent_card !== undefined && agent ? cardPatch(agent, payload.agent_card) : {}),
         ...(typeof payload.url === 'string' ? { url: payload.url } : {}),
       });
     case 'WORKSPACE_OFFLINE':
@@ -321,7 +327,7 @@ export function applyEvent(before: Org, event: LiveEvent, now: number): Org {
     case 'WORKSPACE_UPDATED':
       return agent ? edited(org, agent, payload) : org;
     case 'AGENT_CARD_UPDATED':
-      return patchAgent(org, id, { card: cardOf(payload.agent_card) });
+      return agent ? patchAgent(org, id, cardPatch(agent, payload.agent_card)) : org;
     case 'TASK_UPDATED':
       return agent
         ? patchAgent(org, id, taskPatch(agent, finite(payload.active_tasks, agent.activeTasks), text(payload.current_task), now))

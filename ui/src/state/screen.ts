@@ -75,6 +75,16 @@ export function keep(key: string, value: unknown): void {
   }
 }
 
+/** Which panel was open in this window; a reload opens it again. */
+function readPanel(): Panel {
+  try {
+    const raw = JSON.parse(sessionStorage.getItem('molecule.panel') ?? 'null') as Panel;
+    return raw && (raw.kind === 'agent' ? typeof raw.id === 'string' : raw.kind === 'settings') ? raw : null;
+  } catch {
+    return null;
+  }
+}
+
 const isWidth = (value: unknown): value is number => typeof value === 'number' && value >= PANEL.least && value <= PANEL.most;
 const isDrafts = (value: unknown): value is Record<string, string> =>
   value !== null && typeof value === 'object' && Object.values(value).every((each) => typeof each === 'string');
@@ -96,10 +106,10 @@ export function resolveTheme(theme: Theme): Exclude<Theme, 'system'> {
 
 export const useScreen = create<Screen>()((set, get) => ({
   view: 'canvas',
-  panel: null,
+  panel: readPanel(),
   dialog: null,
   palette: false,
-  selected: null,
+  selected: ((panel) => (panel?.kind === 'agent' ? panel.id : null))(readPanel()),
   focused: null,
   sidebar: read('sidebar', (value): value is 'open' | 'rail' => value === 'open' || value === 'rail', 'open'),
   panelWidth: read<number | null>('panel-width', (value): value is number | null => value === null || isWidth(value), null),
@@ -157,3 +167,12 @@ export const useScreen = create<Screen>()((set, get) => ({
       panel: state.panel?.kind === 'agent' && state.panel.id === id ? null : state.panel,
     })),
 }));
+
+useScreen.subscribe((state, before) => {
+  if (state.panel === before.panel) return;
+  try {
+    sessionStorage.setItem('molecule.panel', JSON.stringify(state.panel));
+  } catch {
+    // A comfort only.
+  }
+});

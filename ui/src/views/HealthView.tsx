@@ -91,6 +91,7 @@ export function HealthView() {
           ))}
         </ul>
       </section>
+      <p className="text-meta text-ink-3">The canvas is drawn with React Flow.</p>
     </View>
   );
 }

@@ -32,7 +32,6 @@ type Handler = Arc<dyn Fn(Got) -> BoxFuture<'static, Response> + Send + Sync>;
 pub struct Agent {
     pub url: String,
     got: Arc<Mutex<Vec<Got>>>,
-    stop: tokio_util::sync::CancellationToken,
 }
 
 impl Agent {
@@ -53,11 +52,9 @@ impl Agent {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let got = Arc::new(Mutex::new(Vec::new()));
         let handler: Handler = Arc::new(move |got| handler(got).boxed());
-        let stop = tokio_util::sync::CancellationToken::new();
         let router = Router::new().fallback(serve).with_state((handler, Arc::clone(&got)));
-        let stopped = stop.clone().cancelled_owned();
-        tokio::spawn(async move { axum::serve(listener, router).with_graceful_shutdown(stopped).await });
-        Self { url, got, stop }
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { url, got }
     }
 
     /// Answers every message with a message that says `text`.
@@ -79,10 +76,6 @@ impl Agent {
 
     pub fn got(&self) -> Vec<Got> {
         self.got.lock().unwrap().clone()
-    }
-
-    pub fn stop(&self) {
-        self.stop.cancel();
     }
 }
 

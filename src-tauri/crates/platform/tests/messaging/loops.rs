@@ -72,7 +72,8 @@ async fn r6_a_ring_of_three_ends_after_sixteen_hops() {
 #[tokio::test(flavor = "multi_thread")]
 async fn r6_two_that_say_the_same_are_paused_and_can_be_let_go() {
     let bed = Bed::new().await;
-    let (to_b, to_a): (Arc<OnceLock<(Known, Known)>>, Arc<OnceLock<(Known, Known)>>) = Default::default();
+    type Pair = Arc<OnceLock<(Known, Known)>>;
+    let (to_b, to_a) = (Pair::default(), Pair::default());
     let first = passing_on(bed.base.clone(), Arc::clone(&to_b), "ping").await;
     let second = passing_on(bed.base.clone(), Arc::clone(&to_a), "ping").await;
     let a = bed.agent("A", None, &first.url).await;
