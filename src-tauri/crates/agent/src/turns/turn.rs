@@ -72,6 +72,9 @@ struct State {
     ending: Option<Ending>,
     text: String,
     trace: Vec<Step>,
+    /// Per call: how many characters of the answer stood when it began. A screen that reads the answer later puts
+    /// words and calls into the order in which they happened (S172).
+    offsets: BTreeMap<String, usize>,
     usage: Usage,
     letters: BTreeMap<String, String>,
     questions: Vec<String>,
@@ -170,6 +173,11 @@ impl Turn {
 
     /// A tool begins.
     pub(crate) fn show_call(&self, call: &ToolCall, target: Option<&tools::Target>, most: usize) {
+        {
+            let mut state = self.state();
+            let said = state.text.chars().count();
+            state.offsets.insert(call.id.clone(), said);
+        }
         let input = preview::preview(&tools::shown_input(&call.input), most);
         let mut data = json!({"type": "tool_call", "phase": "start", "id": call.id, "tool": call.name, "input": input});
         if let Some(target) = target {
@@ -225,7 +233,17 @@ impl Turn {
     /// The message that a finished turn is told in.
     fn message(&self, text: &str) -> Message {
         let state = self.state();
-        let trace: Vec<Value> = state.trace.iter().map(Step::trace).collect();
+        let trace: Vec<Value> = state
+            .trace
+            .iter()
+            .map(|step| {
+                let mut entry = step.trace();
+                if let Some(said) = state.offsets.get(&step.id) {
+                    entry["text_offset"] = json!(said);
+                }
+                entry
+            })
+            .collect();
         let mut message = Message::agent(uuid::Uuid::new_v4().to_string(), text).within(self.context_id(), self.id());
         if !trace.is_empty() {
             message = message.with_metadata("tool_trace", trace);
