@@ -14,7 +14,8 @@ use crate::raw::Object;
 #[must_use]
 pub fn text_of(result: &Value) -> Option<String> {
     // v1 wraps what it answers with; a bare result has no member of these names.
-    let result = ["message", "task"].iter().find_map(|name| result.get(name)).unwrap_or(result);
+    let wrapped = ["message", "task"].iter().find_map(|name| result.get(name).filter(|inner| inner.is_object()));
+    let result = wrapped.unwrap_or(result);
     message_text(result)
         .or_else(|| join(artifact_parts(result).filter_map(part_text)))
         .or_else(|| message_text(result.get("status")?.get("message")?))
@@ -136,6 +137,7 @@ mod tests {
             texts(json!({"status": "completed", "artifacts": [{"parts": [{"text": "x"}]}]})).as_deref(),
             Some("x")
         );
+        assert_eq!(texts(json!({"task": "t-1", "parts": [{"text": "x"}]})).as_deref(), Some("x"));
         assert_eq!(texts(json!("plain")).as_deref(), Some("plain"));
         assert_eq!(texts(json!({"role": "agent", "content": "old"})).as_deref(), Some("old"));
     }
