@@ -58,6 +58,11 @@ impl Shell {
         self.failure.get().cloned()
     }
 
+    /// Whether the process is about to end: it was told to, or there is no server to stay for.
+    pub(super) fn is_over(&self) -> bool {
+        self.quitting.load(Ordering::SeqCst) || self.failure.get().is_some()
+    }
+
     /// Stops the server in order; a second call has nothing to do.
     pub(super) async fn stop_server(&self) {
         // Taken out before the wait, so that the lock is not held across it.

@@ -2,7 +2,7 @@
 //!
 //! | module | what it is for |
 //! |---|---|
-//! | [`normalise`] | what a request looks like before it is forwarded or stored (10 §9.3) |
+//! | [`mod@normalise`] | what a request looks like before it is forwarded or stored (10 §9.3) |
 //! | [`wire`], [`jsonrpc`] | the v0.3 objects, typed, for whoever writes or reads them |
 //! | [`reply`], [`answer`] | text, token usage and tool trace of what an agent answered |
 //! | [`card`] | agent cards: building one, and which versions one declares (R-68) |

@@ -84,8 +84,8 @@ impl Method {
     }
 }
 
-/// The dialect of a method name: v1 names start with a capital letter, all others are v0.3's or
-/// unknown. Unlike [`Method::parse`] this also knows names that have no counterpart (`ListTasks`).
+/// The dialect that a method name belongs to; `None` where neither knows such names. Unlike
+/// [`Method::parse`] this also knows names that have no counterpart (`ListTasks`, `tasks/list`).
 #[must_use]
 pub fn dialect_of(name: &str) -> Option<Dialect> {
     if let Some((_, dialect)) = Method::parse(name) {
