@@ -2,10 +2,12 @@
 /**
  * Pictures of every screen, in every theme, beside the fake server.
  *
- *   node dev/shots.mjs [out-folder] [--only name,name] [--theme dark,light,contrast]
+ *   node dev/shots.mjs [out-folder] [--only name,name] [--theme dark,light,contrast] [--audit]
+ *
+ * With --audit each screen is also checked by axe, for text under 12 px and for regions that overlap.
  */
 import { spawn } from 'node:child_process';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 
@@ -13,6 +15,8 @@ const args = process.argv.slice(2);
 const flag = (name) => (args.includes(`--${name}`) ? args[args.indexOf(`--${name}`) + 1].split(',') : undefined);
 const out = args[0] && !args[0].startsWith('--') ? args[0] : '/tmp/molecule-shots';
 const only = flag('only');
+const audit = args.includes('--audit');
+const axe = audit ? await readFile(fileURLToPath(new URL('../node_modules/axe-core/axe.min.js', import.meta.url)), 'utf8') : '';
 const themes = flag('theme') ?? ['dark', 'light'];
 const WIDE = { width: 1440, height: 900 };
 const SMALL = { width: 1024, height: 700 };
@@ -52,13 +56,37 @@ const SHOTS = [
   ['chat-error', 'demo', WIDE, async (page) => { await open(lead)(page); await page.fill('textarea', 'Ask with no key'); await page.keyboard.press('Enter'); await page.waitForTimeout(900); }],
 ];
 
-let port = 8700 + (process.pid % 200);
+let port = 18_000 + (process.pid % 2_000);
 async function serve(scene) {
   port += 1;
   const mine = port;
   const child = spawn(process.execPath, [fileURLToPath(new URL('./fake-server.mjs', import.meta.url)), '--port', String(mine), '--scene', scene], { stdio: ['ignore', 'pipe', 'inherit'] });
-  await new Promise((done) => child.stdout.once('data', done));
+  await new Promise((done, failed) => {
+    child.stdout.once('data', done);
+    child.once('exit', () => failed(new Error('the fake server did not start')));
+  });
   return { url: `http://127.0.0.1:${mine}`, stop: () => child.kill() };
+}
+
+/** What LOOK §13 says is measured by test. */
+async function inspect(page) {
+  await page.evaluate(axe);
+  return page.evaluate(async () => {
+    const found = [];
+    const { violations } = await globalThis.axe.run(document, { resultTypes: ['violations'] });
+    for (const each of violations) found.push(`axe ${each.impact} ${each.id}: ${each.nodes.slice(0, 2).map((node) => node.html.slice(0, 140)).join(' | ')}`);
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+      const element = node.parentElement;
+      if (!node.textContent.trim() || !element?.checkVisibility() || element.closest('.sr-only, noscript, script, style, option')) continue;
+      if (parseFloat(getComputedStyle(element).fontSize) < 12) found.push(`text under 12 px: ${node.textContent.trim().slice(0, 40)}`);
+    }
+    const regions = [...document.querySelectorAll('[data-region]')].filter((each) => each.checkVisibility({ visibilityProperty: true })).map((each) => [each.dataset.region, each.getBoundingClientRect()]);
+    regions.forEach(([a, x], at) => regions.slice(at + 1).forEach(([b, y]) => {
+      if (x.left < y.right - 1 && y.left < x.right - 1 && x.top < y.bottom - 1 && y.top < x.bottom - 1) found.push(`regions overlap: ${a} and ${b}`);
+    }));
+    return found;
+  });
 }
 
 await mkdir(out, { recursive: true });
@@ -68,7 +96,7 @@ for (const [name, scene, size, act] of SHOTS) {
   if (only && !only.includes(name)) continue;
   for (const theme of themes) {
     const server = await serve(scene);
-    const context = await browser.newContext({ viewport: size, colorScheme: theme === 'light' ? 'light' : 'dark', deviceScaleFactor: 1 });
+    const context = await browser.newContext({ bypassCSP: audit, viewport: size, colorScheme: theme === 'light' ? 'light' : 'dark', deviceScaleFactor: 1 });
     await context.addInitScript((choice) => { localStorage.setItem('molecule.theme', choice); }, theme);
     const page = await context.newPage();
     page.on('console', (line) => { if (['error', 'warning'].includes(line.type())) noise.push(`${name}: ${line.text()}`); });
@@ -80,6 +108,7 @@ for (const [name, scene, size, act] of SHOTS) {
     } catch (error) {
       noise.push(`${name}-${theme}: ${error.message.split('\n')[0]}`);
     }
+    if (audit) for (const found of await inspect(page)) noise.push(`${name}-${theme}-${size.width}: ${found}`);
     await page.screenshot({ path: `${out}/${name}-${theme}-${size.width}.png` });
     await context.close();
     server.stop();

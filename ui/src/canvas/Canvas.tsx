@@ -250,7 +250,7 @@ function Plane() {
   const [menuFor, setMenuFor] = useState<string | null>(null);
 
   return (
-    <ContextMenu.Root>
+    <ContextMenu.Root modal={false}>
       <ContextMenu.Trigger asChild onContextMenu={(event) => setMenuFor(agentAt(event.target) ?? (event.target === plane.current ? focused : null))}>
         {/* eslint-disable-next-line jsx-a11y/no-noninteractive-element-interactions -- an application handles its own keys */}
         <div

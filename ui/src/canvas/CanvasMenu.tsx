@@ -25,14 +25,14 @@ export function CanvasMenu({ id }: { id: string | null }) {
   const agent = id ? org.agents[id] : undefined;
   const look = agent ? lookOf(agent, asks !== undefined) : undefined;
   return (
-    <ContextMenu.Portal>
-      <ContextMenu.Content className="menu">
+    <ContextMenu.Portal container={document.querySelector<HTMLElement>('.window > .main')}>
+      <ContextMenu.Content className="menu" aria-label={agent?.name ?? 'Canvas'}>
         {agent && look ? (
           <>
-            <div className="menu-head"><Nucleus look={look} silent />
+            <ContextMenu.Label className="menu-head" aria-hidden="true"><Nucleus look={look} silent />
               <span className="cut max-w-44">{agent.name}</span>
               <span className="text-meta text-ink-3 font-normal ml-auto">{WORD[look]}</span>
-            </div>
+            </ContextMenu.Label>
             {agentActions(org, agent.id).map((action) => (
               <Item key={action.id} icon={action.icon} label={action.label} hint={action.keys} danger={action.danger} onSelect={action.run} />
             ))}

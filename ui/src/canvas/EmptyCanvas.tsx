@@ -52,7 +52,7 @@ export function EmptyCanvas() {
   const card = (org: OrgTemplate, index: number) => (
     <li key={org.dir} className="first-card">
       <Molecule people={org.workspaces} index={index} />
-      <h2 className="text-title font-semibold">{org.name || org.dir}</h2>
+      <h3 className="text-title font-semibold">{org.name || org.dir}</h3>
       <p className="text-ink-2 clamp-3">{org.description}</p>
       <div className="first-foot">
         <span className="text-meta text-ink-3">{plural(org.workspaces, 'agent')}</span>
@@ -70,7 +70,7 @@ export function EmptyCanvas() {
   return (
     <div className="first" data-region="canvas" id="canvas" tabIndex={-1}>
       <div className="first-page">
-        <h1 className="text-hero font-semibold">Who should work on it?</h1>
+        <h2 className="text-hero font-semibold">Who should work on it?</h2>
         <p className="text-read text-ink-2 max-w-140">
           Start with a team that already knows how to work together. Nothing needs a key yet: a rehearsal runs on this computer with a scripted model, offline and free.
         </p>
@@ -81,7 +81,7 @@ export function EmptyCanvas() {
           {!orgs.isPending && (
             <li className="first-card">
               <Molecule people={1} index={2} />
-              <h2 className="text-title font-semibold">One agent</h2>
+              <h3 className="text-title font-semibold">One agent</h3>
               <p className="text-ink-2 clamp-3">A single one from a template or with a model of your own. Grow it into a team later.</p>
               <div className="first-foot">
                 <span className="text-meta text-ink-3">1 agent</span>

@@ -5,7 +5,6 @@ import { askingAgents, useLive } from '@/state/live';
 import { useScreen } from '@/state/screen';
 import { WORD, type Look } from '@/state/status';
 import { useView } from '@/state/view';
-import { plural } from '@/text/say';
 import { tilesOf, type Tile } from './tiles';
 
 const STEP = 28;
@@ -52,13 +51,12 @@ function TileView({ tile }: { tile: Tile }) {
       type="button"
       className={clsx('tile', tile.tone, selected && 'sel')}
       data-agent={tile.id}
-      aria-label={`${tile.name}, ${plural(tile.people, 'agent')}, ${tile.says}`}
       onClick={enter}
       onWheel={(event) => { if (event.deltaY < 0 && event.ctrlKey) enter(); }}
     >
       <span className="tile-head">
         <span className="font-semibold cut">{tile.name}</span>
-        <span className="text-meta text-ink-3">{tile.people}</span>
+        <span className="text-meta text-ink-3">{tile.people}<span className="sr-only"> agents, </span></span>
         <span className={clsx('text-meta ml-auto flex-none', tile.tone === 'warn' ? 'text-warn font-semibold' : tile.tone === 'bad' ? 'text-bad font-semibold' : 'text-ink-3')}>{tile.says}</span>
       </span>
       <Atoms looks={tile.looks} />

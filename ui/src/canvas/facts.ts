@@ -22,9 +22,12 @@ export interface Facts {
 const firstLine = (text: string) => text.split('\n')[0]?.trim() ?? '';
 const lower = (text: string) => (/^[A-Z][a-z]/.test(text) ? text.charAt(0).toLowerCase() + text.slice(1) : text);
 
+/** A slug without its provider: "anthropic:claude-sonnet-4-5" is "claude-sonnet-4-5"; "qwen3:8b" stays. */
+export const modelName = (slug: string): string => slug.replace(/^(?:anthropic|openai|openrouter|ollama|lmstudio|llamacpp|google|local)[:/]/, '').replace(/^.*\//, '');
+
 export function originOf(agent: Agent): string {
   const runtime = runtimeName(agent.runtime);
-  const model = agent.model && agent.model !== agent.runtime ? agent.model.replace(/^.*\//, '') : '';
+  const model = agent.model && agent.model !== agent.runtime ? modelName(agent.model) : '';
   return [runtime, model].filter(Boolean).join(', ');
 }
 

@@ -12,7 +12,7 @@ export function Dialogs() {
   const show = useScreen((state) => state.show);
   const close = () => show(null);
   switch (dialog?.kind) {
-    case 'new-agent': return <NewAgent parentId={dialog.parentId} template={dialog.template} external={dialog.external} onClose={close} />;
+    case 'new-agent': return <NewAgent parentId={dialog.parentId} template={dialog.template} model={dialog.model} external={dialog.external} onClose={close} />;
     case 'connect': return <Connect name={dialog.name} connection={dialog.connection} onClose={close} />;
     case 'delete': return <DeleteAgent key={dialog.id} id={dialog.id} onClose={close} />;
     case 'review': return <Review key={dialog.approvalId} approvalId={dialog.approvalId} onClose={close} />;

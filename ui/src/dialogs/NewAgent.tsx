@@ -1,10 +1,14 @@
 import { RadioGroup } from 'radix-ui';
 import { useMemo, useState, type FormEvent } from 'react';
-import { useLocalServers, useTemplates } from '@/api/queries';
-import type { CreateWorkspace, LocalServer, Template } from '@/api/types';
+import { queries, useLocalServers, useSecrets, useTemplates } from '@/api/queries';
+import type { CreateWorkspace } from '@/api/types';
 import { api, messageOf } from '@/backend';
 import { Button, Check, Dialog, Field } from '@/look/controls';
+import { modelName } from '@/canvas/facts';
 import { Icon } from '@/look/Icon';
+import { Nucleus } from '@/look/Nucleus';
+import { SecretForm } from '@/settings/SecretForm';
+import { firstUsable, modelGroups, needsOf } from '@/text/models';
 import { currentLayout } from '@/state/hooks';
 import { freeSlot, LEAF_H, LEAF_W, standaloneSlot } from '@/state/layout';
 import { useLive } from '@/state/live';
@@ -40,18 +44,12 @@ function placeFor(parentId: string): { x: number; y: number } {
   }
 }
 
-interface ModelChoice { id: string; label: string; server?: LocalServer }
+const OTHER = '~other';
 
-function modelsOf(template: Template | undefined, servers: readonly LocalServer[]): ModelChoice[] {
-  const own = template?.models?.map((model) => ({ id: model.id, label: model.name && model.name !== model.id ? `${model.name}, ${model.id}` : model.id })) ?? [];
-  const local = template && template.runtime !== 'local' ? [] : servers.flatMap((server) => server.models.map((model) => ({ id: model, label: `${model}, on this computer with ${server.name}`, server })));
-  return [...own, ...local];
-}
-
-interface Props { parentId?: string; template?: string; external?: boolean; onClose: () => void }
+interface Props { parentId?: string; template?: string; model?: string; external?: boolean; onClose: () => void }
 
 /** One agent: who it is, what it is made from, where it stands, what it may touch (50 §12.1). */
-export function NewAgent({ parentId: parentAsked, template: templateAsked, external: externalAsked, onClose }: Props) {
+export function NewAgent({ parentId: parentAsked, template: templateAsked, model: modelAsked, external: externalAsked, onClose }: Props) {
   const templates = useTemplates();
   const servers = useLocalServers();
   const org = useLive((state) => state.org);
@@ -62,7 +60,9 @@ export function NewAgent({ parentId: parentAsked, template: templateAsked, exter
   const [role, setRole] = useState('');
   const [external, setExternal] = useState(externalAsked === true);
   const [templateId, setTemplateId] = useState(templateAsked ?? '');
-  const [model, setModel] = useState('');
+  const [model, setModel] = useState(modelAsked ?? '');
+  const [typed, setTyped] = useState('');
+  const [keyFor, setKeyFor] = useState<string | null>(null);
   const [parentId, setParentId] = useState(parentAsked ?? '');
   const [tier, setTier] = useState('2');
   const [folder, setFolder] = useState('');
@@ -71,13 +71,20 @@ export function NewAgent({ parentId: parentAsked, template: templateAsked, exter
   const [error, setError] = useState('');
   const [touched, setTouched] = useState(false);
 
-  const usable = useMemo(() => (templates.data ?? []), [templates.data]);
-  const template = usable.find((each) => each.id === templateId) ?? usable.find((each) => each.runtime === 'local') ?? usable[0];
-  const choices = modelsOf(template, servers.data ?? []);
+  const secrets = useSecrets();
+  const usable = templates.data ?? [];
+  const keys = useMemo(() => new Set((secrets.data ?? []).filter((each) => each.has_value).map((each) => each.key)), [secrets.data]);
+  // A model of this computer can be run by any local template that is not bound to a script.
+  const template = usable.find((each) => each.id === templateId)
+    ?? (modelAsked ? usable.find((each) => each.runtime === 'local' && each.model !== 'rehearsal') : undefined) ?? firstUsable(usable, keys);
+  const groups = modelGroups(template, servers.data ?? []);
+  const slug = model === OTHER ? typed.trim() : model;
+  const missing = external ? [] : needsOf(template, slug).filter((key) => !keys.has(key));
   const rows = useMemo(() => treeRows({ ...org, agents: Object.fromEntries(Object.entries(org.agents).map(([id, agent]) => [id, { ...agent, collapsed: false }])) }), [org]);
   const folderFault = folder && !/^(\/|[A-Za-z]:[\\/])/.test(folder) ? 'A whole path, from the root of the disk' : folder.includes('..') ? 'A path without ..' : undefined;
   const nameFault = !name.trim() ? 'It needs a name' : /[{}[\]|>*&!]/.test(name) ? 'None of { } [ ] | > * & !' : undefined;
-  const reason = nameFault ?? folderFault ?? (!external && !template ? 'There is no template to make it from' : undefined);
+  const reason = nameFault ?? folderFault ?? (!external && !template ? 'There is no template to make it from' : undefined)
+    ?? (missing.length > 0 ? `${missing.join(' and ')} comes first` : undefined);
 
   const submit = async (event: FormEvent) => {
     event.preventDefault();
@@ -85,7 +92,6 @@ export function NewAgent({ parentId: parentAsked, template: templateAsked, exter
     if (reason) return;
     setBusy(true);
     setError('');
-    const server = choices.find((each) => each.id === model)?.server;
     const body: CreateWorkspace = {
       name: name.trim(),
       tier: Number(tier),
@@ -94,10 +100,8 @@ export function NewAgent({ parentId: parentAsked, template: templateAsked, exter
       ...(parentId && { parent_id: parentId }),
       ...(external ? { runtime: 'external' } : {
         template: template?.id,
-        ...(model.trim() && { model: model.trim() }),
+        ...(slug && { model: slug }),
         ...(folder.trim() && { workspace_dir: folder.trim(), workspace_access: access }),
-        // A model of this computer needs to know where its server listens.
-        ...(server && { secrets: { OPENAI_BASE_URL: server.base_url } }),
       }),
     };
     try {
@@ -150,17 +154,25 @@ export function NewAgent({ parentId: parentAsked, template: templateAsked, exter
           <div className="form-two">
             <Field label="Made from" hint={template?.description || (templates.isError ? 'The templates could not be loaded.' : undefined)}>
               {(ids) => (
-                <select {...ids} className="input" value={template?.id ?? ''} onChange={(event) => setTemplateId(event.target.value)}>
+                <select {...ids} className="input" value={template?.id ?? ''} onChange={(event) => { setTemplateId(event.target.value); setModel(''); }}>
                   {usable.map((each) => <option key={each.id} value={each.id}>{each.name || each.id}</option>)}
                 </select>
               )}
             </Field>
-            <Field label="Model" hint={choices.find((each) => each.id === model)?.server ? 'Runs on this computer.' : 'Empty takes the one of the template.'}>
+            <Field label="Model" hint={groups.length > 0 || !template?.model ? undefined : 'The one of its template.'}>
               {(ids) => (
-                <>
-                  <input {...ids} className="input" list="model-names" autoComplete="off" placeholder={template?.model || 'from the template'} value={model} onChange={(event) => setModel(event.target.value)} />
-                  <datalist id="model-names">{choices.map((each) => <option key={`${each.id}${each.server?.base_url ?? ''}`} value={each.id}>{each.label}</option>)}</datalist>
-                </>
+                <div className="grid gap-2">
+                  <select {...ids} className="input" value={model} onChange={(event) => setModel(event.target.value)}>
+                    <option value="">{template?.model ? modelName(template.model) : 'From the template'}</option>
+                    {groups.map((group) => (
+                      <optgroup key={group.label} label={group.label}>
+                        {group.choices.filter((each) => each.id !== template?.model).map((each) => <option key={each.id} value={each.id}>{each.label}</option>)}
+                      </optgroup>
+                    ))}
+                    {template?.model !== 'rehearsal' && <option value={OTHER}>Another one…</option>}
+                  </select>
+                  {model === OTHER && <input className="input code" aria-label="Name of the model" autoComplete="off" spellCheck={false} placeholder="provider/model" value={typed} onChange={(event) => setTyped(event.target.value)} />}
+                </div>
               )}
             </Field>
           </div>
@@ -201,6 +213,25 @@ export function NewAgent({ parentId: parentAsked, template: templateAsked, exter
         )}
         <Check checked={external} onChange={setExternal} label="It runs elsewhere and connects by itself" />
       </form>
+      {missing.length > 0 && (
+        <div className="needs">
+          {missing.map((key) => (
+            <div key={key}>
+              <div className="flex items-center gap-2.5 min-h-8">
+                <Nucleus look="degraded" silent />
+                <span className="grow">It needs <span className="code">{key}</span>, which is not stored yet.</span>
+                <Button onClick={() => setKeyFor(keyFor === key ? null : key)}>Enter it</Button>
+              </div>
+              {keyFor === key && (
+                <SecretForm name={key} taken={[]} onDone={() => setKeyFor(null)} save={async (name, value) => {
+                  await api.putSecret(name, value);
+                  await queries.invalidateQueries({ queryKey: ['secrets'] });
+                }} />
+              )}
+            </div>
+          ))}
+        </div>
+      )}
     </Dialog>
   );
 }

@@ -46,8 +46,9 @@ export function Panel({ label, width, filled, resizable, children }: Props) {
     keep('panel-width', useScreen.getState().panelWidth);
   };
 
+  const Box = filled ? 'main' : 'aside';
   return (
-    <aside ref={element} className="panel" data-region="panel" aria-label={label} style={filled ? undefined : { width }}>
+    <Box ref={element} className="panel" data-region="panel" aria-label={label} style={filled ? undefined : { width }}>
       {resizable && !filled && (
         // eslint-disable-next-line jsx-a11y/no-noninteractive-element-interactions -- a separator that can be moved is a control (WAI-ARIA)
         <div
@@ -68,6 +69,6 @@ export function Panel({ label, width, filled, resizable, children }: Props) {
         />
       )}
       {children}
-    </aside>
+    </Box>
   );
 }

@@ -40,7 +40,7 @@ export function Sidebar() {
         {NAV.map((item) => (
           <button key={item.view} type="button" className="nav-row" aria-current={current === item.view ? 'page' : undefined} onClick={() => onView(item.view)}>
             <Icon name={item.icon} />{item.label}
-            {item.view === 'approvals' && tally.asking > 0 && <span className="n" aria-label={`${tally.asking} waiting`}>{tally.asking}</span>}
+            {item.view === 'approvals' && tally.asking > 0 && <span className="n">{tally.asking}<span className="sr-only"> waiting</span></span>}
           </button>
         ))}
         <button type="button" className="nav-row" aria-current={current === 'settings' ? 'page' : undefined} onClick={onSettings}>
@@ -60,7 +60,7 @@ export function Rail() {
   const tally = useTally();
   const item = (view: View | 'settings', label: string, icon: (typeof NAV)[number]['icon'] | 'gear', onClick: () => void) => (
     <Tip key={view} text={label} side="right">
-      <button type="button" className="rail-item" aria-label={label} aria-current={current === view ? 'page' : undefined} onClick={onClick}>
+      <button type="button" className="rail-item" aria-label={view === 'approvals' && tally.asking > 0 ? `${label}, ${tally.asking} waiting` : label} aria-current={current === view ? 'page' : undefined} onClick={onClick}>
         <Icon name={icon} size={20} />
         {view === 'approvals' && tally.asking > 0 && <span className="pip">{tally.asking}</span>}
       </button>

@@ -12,12 +12,14 @@ function Organisation() {
   const roots = useRoots();
   const lookAt = useScreen((state) => state.lookAt);
   const name = organisationName(roots);
-  if (roots.length < 2) return <span className="cut">{name}</span>;
+  if (roots.length < 2) return <h1 className="cut">{name}</h1>;
   return (
-    <DropdownMenu.Root>
-      <DropdownMenu.Trigger className="flex items-center gap-2.5 min-w-0 rounded-2">
-        <span className="cut">{name}</span><Icon name="down" size={14} />
-      </DropdownMenu.Trigger>
+    <DropdownMenu.Root modal={false}>
+      <h1 className="min-w-0">
+        <DropdownMenu.Trigger className="flex items-center gap-2.5 max-w-full rounded-2">
+          <span className="cut">{name}</span><Icon name="down" size={14} />
+        </DropdownMenu.Trigger>
+      </h1>
       <DropdownMenu.Portal>
         <DropdownMenu.Content className="menu" align="start" sideOffset={8}>
           <DropdownMenu.Item className="menu-item" onSelect={() => lookAt('all')}><Icon name="fit" />Everyone</DropdownMenu.Item>
@@ -51,10 +53,10 @@ export function Toolbar() {
         <IconButton icon="side" label="Toggle sidebar" onClick={toggleSidebar} />
         <span className="flex items-center gap-2.5 font-semibold min-w-0"><Mark /><Organisation /></span>
       </div>
-      <button type="button" className="searchbox" onClick={() => setPalette(true)} aria-label="Search agents and actions">
+      <button type="button" className="searchbox" onClick={() => setPalette(true)}>
         <Icon name="search" size={14} />
         <span className="grow cut">Search agents and actions</span>
-        <Kbd combo="Mod+K" />
+        <span aria-hidden="true"><Kbd combo="Mod+K" /></span>
       </button>
       <div className="flex items-center gap-2">
         {tally.working > 0 && (

@@ -104,7 +104,6 @@ export function Tree({ labelledBy }: { labelledBy: string }) {
             aria-setsize={siblings}
             aria-selected={selected === agent.id}
             aria-expanded={kids > 0 ? !agent.collapsed : undefined}
-            aria-label={`${agent.name}, ${WORD[look]}`}
             onClick={() => openAgent(agent.id)}
             onFocus={() => focus(agent.id)}
           >
@@ -117,6 +116,7 @@ export function Tree({ labelledBy }: { labelledBy: string }) {
             )}
             <Nucleus look={look} silent />
             <span className="cut">{agent.name}</span>
+            <span className="sr-only">, {WORD[look]} </span>
             {mark.text && <span className={clsx('n', mark.tone)}>{mark.text}</span>}
           </div>
         );

@@ -85,6 +85,9 @@ export function Window() {
   const side = rail ? 56 : 232;
   const shown = panel && (settings || agent) ? panelWidth(panel.kind, chosen, windowWidth, side) : null;
 
+  // Where the panel takes the whole width, it is what the page is about.
+  const Box = shown?.filled ? 'div' : 'main';
+
   if (!loaded && empty) return <WindowSkeleton />;
 
   return (
@@ -92,12 +95,12 @@ export function Window() {
       <a className="btn skip" href="#canvas" onClick={(event) => { event.preventDefault(); document.getElementById('canvas')?.focus(); }}>Skip to the canvas</a>
       <Toolbar />
       {rail ? <Rail /> : <Sidebar />}
-      <main className="main">
+      <Box className="main" aria-hidden={shown?.filled || undefined}>
         {development && <div className="banner text-meta">Development mode: several routes are open to any program on this computer.</div>}
         <GoneBanner />
         <Boundary what="This view" key={view}><Main /></Boundary>
         <Shelf />
-      </main>
+      </Box>
       {panel && shown && (
         <Panel
           label={panel.kind === 'settings' ? 'Settings' : (agent?.name ?? 'Agent')}

@@ -23,7 +23,7 @@ const TABS: readonly { id: AgentTab; label: string }[] = [
 function More({ id }: { id: string }) {
   const org = useLive((state) => state.org);
   return (
-    <DropdownMenu.Root>
+    <DropdownMenu.Root modal={false}>
       <DropdownMenu.Trigger asChild><IconButton icon="more" label="More" /></DropdownMenu.Trigger>
       <DropdownMenu.Portal>
         <DropdownMenu.Content className="menu" align="end" sideOffset={6}>

@@ -1,6 +1,6 @@
 import { useState } from 'react';
 import { queries, useLocalServers, useSecrets } from '@/api/queries';
-import type { LocalServer, MissingSecret } from '@/api/types';
+import type { MissingSecret } from '@/api/types';
 import { api, messageOf } from '@/backend';
 import { Button, Nothing, SkeletonRows, Trouble } from '@/look/controls';
 import { Icon } from '@/look/Icon';
@@ -8,6 +8,8 @@ import { Nucleus } from '@/look/Nucleus';
 import { refreshApp, useLive } from '@/state/live';
 import { say } from '@/state/notices';
 import { useNow } from '@/state/now';
+import { useScreen } from '@/state/screen';
+import { slugOf } from '@/text/models';
 import { ago, plural } from '@/text/say';
 import { SecretForm } from './SecretForm';
 
@@ -89,21 +91,9 @@ function Missing({ missing }: { missing: readonly MissingSecret[] }) {
   );
 }
 
-function LocalModels({ keys }: { keys: readonly string[] }) {
+function LocalModels() {
   const servers = useLocalServers();
-  const [busy, setBusy] = useState('');
-  const use = async (server: LocalServer) => {
-    setBusy(server.base_url);
-    try {
-      await api.putSecret('OPENAI_BASE_URL', server.base_url);
-      await reload();
-      say.done(`Agents now find ${server.name}`, 'Choose one of its models for an agent, in New agent or in its Details.');
-    } catch (error) {
-      say.failed(`${server.name} was not set up`, messageOf(error));
-    } finally {
-      setBusy('');
-    }
-  };
+  const show = useScreen((state) => state.show);
   return (
     <section className="grid gap-1" aria-label="Models on this computer">
       <h3 className="font-semibold">Models on this computer</h3>
@@ -118,8 +108,11 @@ function LocalModels({ keys }: { keys: readonly string[] }) {
               <div><span className="font-semibold">{server.name}</span> <span className="text-ink-3 code">{server.base_url}</span></div>
               <div className="text-meta text-ink-2 cut" title={server.models.join(', ')}>{server.models.length ? server.models.join(', ') : 'no model loaded'}</div>
             </div>
-            <Button disabled={busy !== ''} onClick={() => void use(server)}>
-              {busy === server.base_url ? 'Setting up…' : keys.includes('OPENAI_BASE_URL') ? 'Use this one' : `Use ${server.name}`}
+            <Button
+              because={server.models.length === 0 ? `Load a model in ${server.name} first` : undefined}
+              onClick={() => show({ kind: 'new-agent', model: slugOf(server, server.models[0] ?? '') })}
+            >
+              New agent with it
             </Button>
           </li>
         ))}
@@ -199,7 +192,7 @@ export function Secrets() {
           </tbody>
         </table>
       )}
-      <LocalModels keys={keys} />
+      <LocalModels />
     </div>
   );
 }

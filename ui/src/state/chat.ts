@@ -2,7 +2,7 @@
 import { create } from 'zustand';
 import type { LiveEvent } from '@/api/types';
 import { api, ApiError, messageOf } from '@/backend';
-import { noteExchange, onLiveEvent, useLive } from './live';
+import { endExchange, noteExchange, onLiveEvent, useLive } from './live';
 import { applyFrame, openTurn, segmentsOf, type Turn } from './turns';
 
 interface Chat {
@@ -16,6 +16,7 @@ interface Chat {
 export const useChat = create<Chat>()(() => ({ live: {}, cuts: {}, stopping: {} }));
 
 const KEEP = 40;
+const REPLAY_MS = 400;
 
 function put(turn: Turn): void {
   useChat.setState((state) => {
@@ -117,10 +118,13 @@ export async function watch(turn: Turn): Promise<void> {
     }, cut.signal);
     if (answer.kind !== 'stream') return;
     put({ ...turn, segments: [] });
+    // What is told at once is told again: only what is open after that is going on now.
+    const began = performance.now();
+    setTimeout(() => linkDelegations(workspaceId, id), REPLAY_MS);
     for await (const frame of answer.events) {
       if ((frame as { error?: unknown }).error !== undefined) break;
       change(workspaceId, id, (each) => applyFrame(each, frame, Date.now()));
-      linkDelegations(workspaceId, id);
+      if (performance.now() - began > REPLAY_MS) linkDelegations(workspaceId, id);
     }
   } catch {
     // The row comes by event when the turn ends.
@@ -139,6 +143,7 @@ function linkDelegations(workspaceId: string, id: string): void {
   for (const segment of turn?.segments ?? []) {
     if (segment.kind !== 'thread') continue;
     for (const leg of segment.legs) {
+      if (leg.state !== 'open') endExchange(`~leg:${id}:${leg.id}`, leg.state === 'error' ? 'error' : 'ok', leg.reply);
       if (leg.state !== 'open' || !leg.targetId) continue;
       const known = Object.values(useLive.getState().exchanges)
         .some((each) => each.parentTask === id && each.to === leg.targetId);

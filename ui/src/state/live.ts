@@ -5,7 +5,7 @@
 import { create } from 'zustand';
 import type { AppState, Approval, LiveEvent } from '@/api/types';
 import { api, ApiError, messageOf, openEvents, type SocketState } from '@/backend';
-import { applyExchangeEvent, applyInflight, openExchange, type Exchange, type Exchanges } from './exchanges';
+import { applyExchangeEvent, applyInflight, closeExchange, openExchange, type Exchange, type Exchanges } from './exchanges';
 import { applyEvent, applySnapshot, emptyOrg, lastWords, patchAgent, removeSubtree, type Agent, type Org } from './org';
 import { arrange, type Size } from './layout';
 import { useNotices } from './notices';
@@ -252,6 +252,13 @@ export async function learnInflight(id: string): Promise<void> {
 
 export function noteExchange(exchange: Exchange): void {
   useLive.setState((state) => ({ exchanges: openExchange(state.exchanges, exchange) }));
+}
+
+export function endExchange(id: string, state: Exchange['state'], reply: string): void {
+  const known = useLive.getState().exchanges[id];
+  if (known && known.endedAt === undefined) {
+    useLive.setState((now) => ({ exchanges: closeExchange(now.exchanges, id, { state, reply }, Date.now()) }));
+  }
 }
 
 function hear(event: LiveEvent): void {

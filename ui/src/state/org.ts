@@ -271,6 +271,13 @@ export function lastWords(value: string, limit = 140): string {
   return shorten(plainLines(paragraph)[0] ?? plainLines(value)[0] ?? '', limit);
 }
 
+/** One line of an answer that says something: a short announcement before the matter is passed over. */
+export function gist(value: string, limit = 240): string {
+  const paragraphs = value.trim().split(/\n\s*\n/).map((each) => plainLines(each)[0] ?? '').filter(Boolean);
+  const [first, second] = paragraphs;
+  return shorten((first && second && first.length < 80 && second.length > 24 && paragraphs.length > 2 ? second : first) ?? '', limit);
+}
+
 const shorten = (line: string, limit: number) => (line.length > limit ? `${line.slice(0, limit - 1).trimEnd()}…` : line);
 
 /** Lines without the marks of Markdown; underscores inside a word are part of it. */

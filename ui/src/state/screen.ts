@@ -13,7 +13,7 @@ export type Panel =
   | null;
 
 export type Dialog =
-  | { kind: 'new-agent'; parentId?: string; template?: string; external?: boolean }
+  | { kind: 'new-agent'; parentId?: string; template?: string; model?: string; external?: boolean }
   | { kind: 'connect'; name: string; connection: Connection }
   | { kind: 'delete'; id: string }
   | { kind: 'review'; approvalId: string }

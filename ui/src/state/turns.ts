@@ -59,6 +59,9 @@ export interface Turn {
 const DELEGATES = new Set(['delegate_task', 'delegate_task_async', 'delegate_to_workspace']);
 const isDelegation = (tool: string) => DELEGATES.has(tool);
 
+/** A question to the person is shown as the question itself. */
+const ASKS = new Set(['ask_approval', 'request_approval']);
+
 const str = (value: unknown): string => (typeof value === 'string' ? value : '');
 const isObj = (value: unknown): value is Record<string, unknown> => value !== null && typeof value === 'object' && !Array.isArray(value);
 /** What was asked: the task of the input, also where the input came as a cut piece of JSON. */
@@ -100,6 +103,7 @@ function legOf(entry: TraceEntry, index: number, open: boolean): Leg {
 
 function addEntry(segments: Segment[], entry: TraceEntry, index: number, open: boolean): Segment[] {
   const last = segments.at(-1);
+  if (ASKS.has(entry.tool)) return segments;
   if (isDelegation(entry.tool)) {
     const leg = legOf(entry, index, open);
     return last?.kind === 'thread'

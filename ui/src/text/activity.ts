@@ -18,6 +18,20 @@ export function passes(row: ActivityRow, filter: Filter): boolean {
   }
 }
 
+const messageId = (row: ActivityRow): string | undefined =>
+  (row.request_body as { params?: { message?: { messageId?: string } } } | undefined)?.params?.message?.messageId;
+
+/** Rows that repeat what another says: a screen that looked on, and a sender's record of what the receiver has too. */
+export function withoutEchoes(rows: readonly ActivityRow[]): ActivityRow[] {
+  const received = new Set(rows.filter((row) => row.activity_type === 'a2a_receive').map(messageId).filter(Boolean));
+  return rows.filter((row) => {
+    if (row.method === 'tasks/resubscribe' || row.method === 'tasks/get') return false;
+    if (row.activity_type === 'a2a_receive' && row.source_id === row.workspace_id && row.method !== 'notify') return false;
+    const id = row.activity_type === 'a2a_send' ? messageId(row) : undefined;
+    return !(id && received.has(id));
+  });
+}
+
 const KIND: Readonly<Record<string, string>> = {
   a2a_receive: 'message',
   a2a_send: 'message sent',

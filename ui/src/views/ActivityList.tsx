@@ -8,7 +8,7 @@ import { Segmented } from '@/look/Segmented';
 import { Markdown } from '@/panel/chat/Markdown';
 import { useLive } from '@/state/live';
 import { firstWords } from '@/state/org';
-import { advice, kindOf, named, passes, redact, type Filter } from '@/text/activity';
+import { advice, kindOf, named, passes, redact, withoutEchoes, type Filter } from '@/text/activity';
 import { requestContent, responseContent } from '@/text/a2a';
 import { clockSeconds, day, duration } from '@/text/say';
 import { useNow } from '@/state/now';
@@ -25,7 +25,7 @@ function Row({ row, of }: { row: ActivityRow; of?: string }) {
   const between = row.method === 'notify' ? [nameOf(row.workspace_id), 'You']
     : row.activity_type === 'a2a_receive' ? [nameOf(row.source_id), nameOf(row.workspace_id)]
       : row.target_id && row.target_id !== row.workspace_id ? [nameOf(row.workspace_id), nameOf(row.target_id)] : null;
-  const line = firstWords(asked || said, 200) || named(row.summary ?? '', (id) => agents[id]?.name) || kindOf(row);
+  const line = row.method === 'tasks/cancel' ? 'Told to stop' : firstWords(asked || said, 200) || named(row.summary ?? '', (id) => agents[id]?.name) || kindOf(row);
   const help = bad(row) ? advice(row.error_detail ?? '') : '';
   return (
     <li className={clsx('act', open && 'open')}>
@@ -75,7 +75,7 @@ interface Props {
 export function ActivityList({ rows, filter, loading, failed, onRetry, of, wide }: Props) {
   const now = useNow();
   const today = useMemo(() => day(now, now), [now]);
-  const shown = useMemo(() => (rows ?? []).filter((row) => passes(row, filter)), [rows, filter]);
+  const shown = useMemo(() => withoutEchoes(rows ?? []).filter((row) => passes(row, filter)), [rows, filter]);
   if (loading) return <SkeletonRows rows={5} />;
   if (failed && !rows) return <Trouble text="The activity could not be loaded." onRetry={onRetry} />;
   if (shown.length === 0) return <Nothing icon="turns">{rows?.length ? 'Nothing of this kind.' : 'Nothing happened yet. Ask for something small first.'}</Nothing>;

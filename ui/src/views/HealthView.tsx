@@ -44,7 +44,7 @@ export function HealthView() {
     >
       {health.isError && <Trouble text="The server does not answer the health check." onRetry={() => void health.refetch()} />}
       <section className="grid gap-2">
-        <h2 className="view-title">This computer</h2>
+        <h3 className="view-title">This computer</h3>
         <ul>
           <Line look={health.isError ? 'failed' : recovering ? 'starting' : health.data?.status === 'ok' ? 'online' : 'degraded'} name="Server">
             {health.isError ? 'Not answering' : recovering || (health.data?.status === 'ok' ? 'Answers' : (health.data?.status ?? 'Asking…'))}
@@ -80,7 +80,7 @@ export function HealthView() {
         </ul>
       </section>
       <section className="grid gap-2">
-        <h2 className="view-title">Background work</h2>
+        <h3 className="view-title">Background work</h3>
         {health.isPending && <SkeletonRows />}
         {health.isSuccess && subsystems.length === 0 && <p className="text-ink-3">The server names none.</p>}
         <ul>

@@ -3,6 +3,7 @@ import type { BrokenTemplate, OrgTemplate } from '@/api/types';
 import { Button, Nothing, SkeletonRows, Trouble } from '@/look/controls';
 import { Icon } from '@/look/Icon';
 import { Nucleus } from '@/look/Nucleus';
+import { modelName } from '@/canvas/facts';
 import { useStartOrg } from '@/dialogs/useStartOrg';
 import { runtimeName } from '@/state/status';
 import { useScreen } from '@/state/screen';
@@ -37,7 +38,7 @@ export function TemplatesView() {
   return (
     <View title="Templates" says="Organisations start whole; single agents join where you put them.">
       <section className="grid gap-2" aria-label="Organisations">
-        <h2 className="view-title">Organisations</h2>
+        <h3 className="view-title">Organisations</h3>
         {orgs.isPending && <SkeletonRows rows={2} />}
         {orgs.isError && <Trouble text="The organisations could not be loaded." onRetry={() => void orgs.refetch()} />}
         {orgs.data?.length === 0 && <Nothing icon="team">None yet. A folder with an org.yaml in templates/orgs appears here by itself.</Nothing>}
@@ -63,7 +64,7 @@ export function TemplatesView() {
         </ul>
       </section>
       <section className="grid gap-2" aria-label="Agents">
-        <h2 className="view-title">Agents</h2>
+        <h3 className="view-title">Agents</h3>
         {templates.isPending && <SkeletonRows rows={3} />}
         {templates.isError && <Trouble text="The templates could not be loaded." onRetry={() => void templates.refetch()} />}
         {templates.data?.length === 0 && <Nothing icon="grid">None yet. A folder with a config.yaml in templates/workspaces appears here by itself.</Nothing>}
@@ -76,7 +77,7 @@ export function TemplatesView() {
                 <div className="text-ink-2">{template.description}</div>
                 {template.skills.length > 0 && <div className="text-meta text-ink-3 cut">{template.skills.slice(0, 3).join(', ')}{template.skill_count > 3 ? ` and ${template.skill_count - 3} more` : ''}</div>}
               </div>
-              <span className="text-meta text-ink-3 flex-none text-right">{runtimeName(template.runtime)}{template.model && <><br />{template.model}</>}</span>
+              <span className="text-meta text-ink-3 flex-none text-right">{runtimeName(template.runtime)}{template.model && <><br />{modelName(template.model)}</>}</span>
               <Button onClick={() => show({ kind: 'new-agent', template: template.id })}>Use</Button>
             </li>
           ))}
@@ -84,7 +85,7 @@ export function TemplatesView() {
       </section>
       {(broken.data?.length ?? 0) > 0 && (
         <section className="grid gap-2" aria-label="Broken templates">
-          <h2 className="view-title">Cannot be used</h2>
+          <h3 className="view-title">Cannot be used</h3>
           <ul className="rows">{broken.data?.map((each) => <Broken key={`${each.kind}/${each.id}`} each={each} />)}</ul>
         </section>
       )}

@@ -1,4 +1,4 @@
-import { useMemo } from 'react';
+import { Fragment, useMemo } from 'react';
 import { useDecided } from '@/api/queries';
 import type { Approval } from '@/api/types';
 import { useLive } from '@/state/live';
@@ -33,15 +33,17 @@ export function Segments({ turn, depth, name }: { turn: Shown; depth: number; na
     [turn, exchanges, open],
   );
   const decisions = useMemo(() => decisionsOf(turn, decided.data ?? []), [turn, decided.data]);
-  const placed = new Set<string>();
+  const placed = new Set(segments.flatMap((segment) => (segment.kind === 'approval' ? [segment.approvalId] : [])));
   const last = segments.length - 1;
+  // Decisions whose place nobody noted stand before the last words, which came after them.
+  const loose = decisions.filter((each) => !placed.has(each.id)).map((each) => <Decided key={each.id} approval={each} />);
   return (
     <>
       {segments.map((segment, index) => {
+        const before = index === last && segment.kind === 'text' && index > 0 ? loose : null;
         if (segment.kind === 'tools') return <Tools key={index} calls={segment.calls} />;
         if (segment.kind === 'thread') return <Thread key={index} legs={segment.legs} from={turn.workspaceId} turnId={turn.id} depth={depth} />;
         if (segment.kind === 'approval') {
-          placed.add(segment.approvalId);
           const pending = approvals[segment.approvalId];
           const done = decisions.find((each) => each.id === segment.approvalId);
           if (pending) return <Ask key={index} approval={pending} />;
@@ -49,15 +51,18 @@ export function Segments({ turn, depth, name }: { turn: Shown; depth: number; na
         }
         const streaming = open && index === last;
         return (
-          <div key={index} className={streaming ? 'said-text streaming' : 'said-text'}>
-            {name && <div className="who"><b>{name}</b>{streaming ? 'now' : turn.at ? clock(turn.at) : ''}</div>}
-            <Markdown text={segment.text} />
-          </div>
+          <Fragment key={index}>
+            {before}
+            <div className={streaming ? 'said-text streaming' : 'said-text'}>
+              {name && <div className="who"><b>{name}</b>{streaming ? 'now' : turn.at ? clock(turn.at) : ''}</div>}
+              <Markdown text={segment.text} />
+            </div>
+          </Fragment>
         );
       })}
       {open && Object.values(approvals).filter((each) => each.workspace_id === turn.workspaceId && !placed.has(each.id))
         .map((each) => <Ask key={each.id} approval={each} />)}
-      {decisions.filter((each) => !placed.has(each.id)).map((each) => <Decided key={each.id} approval={each} />)}
+      {segments.length < 2 || segments.at(-1)?.kind !== 'text' ? loose : null}
     </>
   );
 }

@@ -5,7 +5,7 @@ import { Icon } from '@/look/Icon';
 import { Nucleus } from '@/look/Nucleus';
 import { useLive } from '@/state/live';
 import { useNow } from '@/state/now';
-import { firstWords } from '@/state/org';
+import { gist } from '@/state/org';
 import { useScreen } from '@/state/screen';
 import { lookOf, type Look } from '@/state/status';
 import { turnOfRow } from '@/state/turns';
@@ -36,7 +36,7 @@ function LegView({ leg, nth, from, turnId, depth }: LegProps) {
   const time = leg.ms !== undefined && !running ? duration(leg.ms) : running && leg.startedAt ? elapsed(now - leg.startedAt) : '';
   const doing = agent?.currentTask || leg.ask || 'Working';
   // What it was asked says nothing new while it waits for the person.
-  const line = !running ? firstWords(leg.reply, 240) : asks.length > 0 && (doing === leg.ask || doing.startsWith('Waiting for you')) ? '' : doing;
+  const line = !running ? gist(leg.reply) : asks.length > 0 && (doing === leg.ask || doing.startsWith('Waiting for you')) ? '' : doing;
   return (
     <div className={clsx('leg', open && 'open')} data-leg={leg.targetId} data-state={leg.state}>
       <span className="leg-nucleus"><Nucleus look={shownLook} /></span>

@@ -5,6 +5,7 @@ import { Nucleus } from '@/look/Nucleus';
 import type { Attachment } from '@/api/types';
 import { api, messageOf } from '@/backend';
 import { say } from '@/state/notices';
+import { useApprovalOf } from '@/state/hooks';
 import { useLive } from '@/state/live';
 import { useNow } from '@/state/now';
 import { useScreen } from '@/state/screen';
@@ -90,10 +91,11 @@ interface Props { turn: Turn; name: string; onRetry?: () => void; onFold?: () =>
 
 /** One question and everything that came of it. */
 export function TurnView({ turn, name, onRetry, onFold }: Props) {
+  const asks = useApprovalOf(turn.workspaceId);
   const task = useLive((state) => state.org.agents[turn.workspaceId]?.currentTask);
   const now = useNow();
   const last = turn.segments.at(-1);
-  const silent = turn.state === 'open' && (last === undefined || last.kind === 'approval'
+  const silent = turn.state === 'open' && !asks && (last === undefined || last.kind === 'approval'
     || (last.kind === 'tools' && last.calls.every((call) => call.state !== 'open'))
     || (last.kind === 'thread' && last.legs.every((leg) => leg.state !== 'open')));
   return (
