@@ -33,7 +33,17 @@ export default defineConfig({
     // Nothing is inlined as data: the page's policy allows only files of its own origin.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    chunkSizeWarningLimit: 900,
+    rolldownOptions: {
+      output: {
+        codeSplitting: {
+          groups: [
+            { name: 'flow', test: /node_modules[\\/](@xyflow|d3-)/ },
+            { name: 'markdown', test: /node_modules[\\/](react-markdown|remark|rehype|micromark|mdast|hast|unist|unified|vfile|property-information)/ },
+            { name: 'vendor', test: /node_modules/ },
+          ],
+        },
+      },
+    },
   },
   server: {
     port: 5173,

@@ -47,6 +47,10 @@ export const useExchangeRows = (id: string, peer: string, enabled: boolean) =>
     staleTime: 10_000,
   });
 
+/** What `id` sent to others, for turns that came to no end. */
+export const useSent = (id: string, enabled: boolean) =>
+  useQuery({ queryKey: ['sent', id], queryFn: () => api.activity(id, { type: 'a2a_send', limit: 100 }), enabled, staleTime: 10_000 });
+
 export const useTemplates = () => useQuery({ queryKey: ['templates'], queryFn: api.templates });
 export const useBrokenTemplates = () => useQuery({ queryKey: ['templates', 'broken'], queryFn: api.brokenTemplates, retry: false });
 export const useOrgTemplates = () => useQuery({ queryKey: ['org-templates'], queryFn: api.orgTemplates });

@@ -6,7 +6,7 @@ import { Tip } from '@/look/controls';
 import { restartAgent, resumeAgent } from '@/state/actions';
 import { useApprovalOf } from '@/state/hooks';
 import { useLive } from '@/state/live';
-import { useNow } from '@/state/now';
+import { MINUTE, useNow } from '@/state/now';
 import { useScreen } from '@/state/screen';
 import { lookOf, recedes, WORD } from '@/state/status';
 import { useView } from '@/state/view';
@@ -43,7 +43,8 @@ export const AgentCard = memo(function AgentCard({ id, w, h, people }: Props) {
   const selected = useScreen((state) => state.selected === id);
   const focused = useScreen((state) => state.focused === id);
   const openAgent = useScreen((state) => state.openAgent);
-  const now = useNow();
+  const quick = agent !== undefined && (agent.activeTasks > 0 || agent.status === 'provisioning' || (agent.idleSince !== undefined && Date.now() - agent.idleSince < MINUTE));
+  const now = useNow(quick ? 1_000 : MINUTE);
   if (!agent) return null;
   const look = lookOf(agent, asks !== undefined);
   const facts = factsOf(agent, look, asks, now);

@@ -38,11 +38,12 @@ const AgentNode = memo(function AgentNode({ id, data }: NodeProps<BoxNode>) {
 
 const FoldedNode = memo(function FoldedNode({ id, data }: NodeProps<BoxNode>) {
   const sum = useTeamSum(id);
+  const roomy = useView((state) => state.level !== 'name' && state.level !== 'dot');
   const people = `${plural(sum.people, 'agent')}${sum.working ? `, ${sum.working} working` : ''}`;
   return (
     <>
       <AgentCard id={id} w={data.box.w} h={data.box.h} people={people} />
-      {sum.worst && sum.worst !== 'online' && (
+      {roomy && sum.worst && sum.worst !== 'online' && (
         <span className="unscaled pointer-events-none flex justify-end p-3" style={{ '--w': data.box.w, '--h': data.box.h } as React.CSSProperties}>
           <Nucleus look={sum.worst} size={14} />
         </span>

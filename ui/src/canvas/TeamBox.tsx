@@ -3,7 +3,7 @@ import { memo, type CSSProperties } from 'react';
 import { Nucleus } from '@/look/Nucleus';
 import { useApprovalOf, useTeamSum } from '@/state/hooks';
 import { useLive } from '@/state/live';
-import { useNow } from '@/state/now';
+import { MINUTE, useNow } from '@/state/now';
 import { useScreen } from '@/state/screen';
 import { lookOf, WORD } from '@/state/status';
 import { useView } from '@/state/view';
@@ -21,7 +21,8 @@ export const TeamBox = memo(function TeamBox({ id, w, h, depth }: Props) {
   const selected = useScreen((state) => state.selected === id);
   const focused = useScreen((state) => state.focused === id);
   const openAgent = useScreen((state) => state.openAgent);
-  const now = useNow();
+  const roomy = useView((state) => w * state.viewport.zoom > (state.level === 'full' || state.level === 'more' ? 200 : 280));
+  const now = useNow(MINUTE);
   if (!agent) return null;
   const look = lookOf(agent, asks !== undefined);
   const facts = factsOf(agent, look, asks, now);
@@ -55,7 +56,7 @@ export const TeamBox = memo(function TeamBox({ id, w, h, depth }: Props) {
         <div className={clsx('grow min-w-0', full && 'mt-0.5')}>
           <div className="flex items-center gap-2">
             <span className="name cut">{agent.name}</span>
-            {level !== 'dot' && (
+            {roomy && level !== 'dot' && (
               <span className="text-meta text-ink-3 ml-auto flex-none">
                 {full ? [people, total].filter(Boolean).join(', ') : total || people}
               </span>

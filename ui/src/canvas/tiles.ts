@@ -1,6 +1,5 @@
 /** Teams as tiles, for a large organisation seen from afar (LOOK §5). Pure. */
-import { byParent } from '@/state/layout';
-import type { Agent, Org } from '@/state/org';
+import { byParent, type Agent, type Org } from '@/state/org';
 import { lookOf, ORDER, type Look } from '@/state/status';
 
 /** From so many agents on the far view takes over at the dot level. */

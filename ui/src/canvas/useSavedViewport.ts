@@ -51,7 +51,7 @@ export function useSavedViewport(move: (to: Viewport, ms?: number) => void, fit:
       const here = viewport && then ? { ...viewport, x: viewport.x + (size.w - then.w) / 2, y: viewport.y + (size.h - then.h) / 2 } : viewport;
       // (0,0,1) means never saved. A view that shows too little was made in a window of another shape.
       const never = viewport?.x === 0 && viewport.y === 0 && viewport.zoom === 1;
-      if (here && !never && shownShare(here, size) > (then ? 0.1 : 0.6)) {
+      if (here && !never && shownShare(here, size) > (then ? 0.1 : 0.95)) {
         saved.current = text;
         move(here);
       } else {

@@ -1,6 +1,7 @@
 import { Tabs } from 'radix-ui';
 import { useEffect, useState } from 'react';
 import type { Connection } from '@/api/types';
+import { copyText } from '@/look/clipboard';
 import { Button, Dialog } from '@/look/controls';
 import { Nucleus } from '@/look/Nucleus';
 import { useLive } from '@/state/live';
@@ -17,7 +18,8 @@ function useCopied() {
     return () => clearTimeout(timer);
   }, [copied]);
   const copy = (id: string, text: string, element: HTMLElement | null) => {
-    navigator.clipboard.writeText(text).then(() => setCopied(id), () => {
+    void copyText(text).then((done) => {
+      if (done) return setCopied(id);
       // No clipboard: select the text, so that it can be copied by hand.
       if (!element) return;
       const range = document.createRange();

@@ -1,3 +1,4 @@
+import { copyText } from '@/look/clipboard';
 import { Component, type ErrorInfo, type ReactNode } from 'react';
 import { Button } from '@/look/controls';
 import { Nucleus } from '@/look/Nucleus';
@@ -30,7 +31,7 @@ export class Boundary extends Component<Props, { error: Error | null }> {
             <Button icon="retry" onClick={() => (this.props.whole ? location.reload() : this.setState({ error: null }))}>
               {this.props.whole ? 'Reload' : 'Try again'}
             </Button>
-            <Button kind="ghost" icon="copy" onClick={() => void navigator.clipboard.writeText(details)}>Copy details</Button>
+            <Button kind="ghost" icon="copy" onClick={() => void copyText(details)}>Copy details</Button>
           </div>
         </div>
       </div>

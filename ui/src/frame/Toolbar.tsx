@@ -35,7 +35,7 @@ function Organisation() {
   );
 }
 
-export function Toolbar() {
+export function Toolbar({ sidebarForced }: { sidebarForced?: string }) {
   const tally = useTally();
   const toggleSidebar = useScreen((state) => state.toggleSidebar);
   const setPalette = useScreen((state) => state.setPalette);
@@ -50,7 +50,7 @@ export function Toolbar() {
   return (
     <header className="tool" data-region="toolbar" aria-label="Toolbar">
       <div className="flex items-center gap-2 min-w-0">
-        <IconButton icon="side" label="Toggle sidebar" onClick={toggleSidebar} />
+        <IconButton icon="side" label="Toggle sidebar" hint={sidebarForced} aria-disabled={sidebarForced ? true : undefined} onClick={sidebarForced ? undefined : toggleSidebar} />
         <span className="flex items-center gap-2.5 font-semibold min-w-0"><Mark /><Organisation /></span>
       </div>
       <button type="button" className="searchbox" onClick={() => setPalette(true)}>

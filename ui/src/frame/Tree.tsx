@@ -4,9 +4,8 @@ import { Nucleus } from '@/look/Nucleus';
 import { markOf } from '@/canvas/facts';
 import { foldTeam } from '@/state/actions';
 import { askingAgents, useLive } from '@/state/live';
-import { useNow } from '@/state/now';
-import { type Agent, type Org } from '@/state/org';
-import { byParent } from '@/state/layout';
+import { MINUTE, useNow } from '@/state/now';
+import { byParent, type Agent, type Org } from '@/state/org';
 import { useScreen } from '@/state/screen';
 import { lookOf, WORD } from '@/state/status';
 
@@ -45,7 +44,8 @@ export function Tree({ labelledBy }: { labelledBy: string }) {
   const focused = useScreen((state) => state.focused);
   const openAgent = useScreen((state) => state.openAgent);
   const focus = useScreen((state) => state.focus);
-  const now = useNow();
+  const busy = useLive((state) => Object.values(state.org.agents).some((agent) => agent.activeTasks > 0));
+  const now = useNow(busy ? 1_000 : MINUTE);
   const list = useRef<HTMLDivElement>(null);
   const rows = useMemo(() => treeRows(org), [org]);
   const asking = useMemo(() => askingAgents(approvals), [approvals]);

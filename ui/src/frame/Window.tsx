@@ -8,6 +8,8 @@ import { AgentPanel } from '@/panel/AgentPanel';
 import { Settings } from '@/settings/Settings';
 import { Button } from '@/look/controls';
 import { Nucleus } from '@/look/Nucleus';
+import { organisationName } from '@/state/actions';
+import { useRoots, useTally } from '@/state/hooks';
 import { retryNow, useLive } from '@/state/live';
 import { useNow } from '@/state/now';
 import { resolveTheme, useScreen } from '@/state/screen';
@@ -80,8 +82,17 @@ export function Window() {
     return () => queries.forEach((query) => query.removeEventListener('change', follow));
   }, [theme]);
 
+  const roots = useRoots();
+  const { asking } = useTally();
+  useEffect(() => {
+    document.title = `${asking > 0 ? `(${asking}) ` : ''}${organisationName(roots)}, Molecule`;
+  }, [asking, roots]);
+
   const settings = panel?.kind === 'settings';
-  const rail = sidebar === 'rail' || windowWidth < 1100 || (loaded && empty) || (settings && windowWidth < 1600);
+  const forced = windowWidth < 1100 ? 'This window is too narrow for the sidebar'
+    : loaded && empty ? 'There is nothing to list yet'
+      : settings && windowWidth < 1600 ? 'Settings take the room of the sidebar' : undefined;
+  const rail = sidebar === 'rail' || forced !== undefined;
   const side = rail ? 56 : 232;
   const shown = panel && (settings || agent) ? panelWidth(panel.kind, chosen, windowWidth, side) : null;
 
@@ -93,7 +104,7 @@ export function Window() {
   return (
     <div className={clsx('window', shown?.filled && 'filled')}>
       <a className="btn skip" href="#canvas" onClick={(event) => { event.preventDefault(); document.getElementById('canvas')?.focus(); }}>Skip to the canvas</a>
-      <Toolbar />
+      <Toolbar sidebarForced={forced} />
       {rail ? <Rail /> : <Sidebar />}
       <Box className="main" aria-hidden={shown?.filled || undefined}>
         {development && <div className="banner text-meta">Development mode: several routes are open to any program on this computer.</div>}

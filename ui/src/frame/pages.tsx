@@ -1,3 +1,4 @@
+import { copyText } from '@/look/clipboard';
 import { useEffect, useState, type ReactNode } from 'react';
 import type { ApiError } from '@/backend';
 import { Button } from '@/look/controls';
@@ -19,7 +20,7 @@ function Command({ children }: { children: string }) {
   return (
     <div className="flex items-center gap-2 rounded-2 bg-sunken pl-3 pr-1 h-9" style={{ boxShadow: 'inset 0 0 0 1px var(--line)' }}>
       <code className="code grow">{children}</code>
-      <Button kind="ghost" icon="copy" onClick={() => void navigator.clipboard.writeText(children).then(() => setCopied(true))}>
+      <Button kind="ghost" icon="copy" onClick={() => void copyText(children).then(() => setCopied(true))}>
         {copied ? 'Copied' : 'Copy'}
       </Button>
     </div>

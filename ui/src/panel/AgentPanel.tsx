@@ -53,11 +53,11 @@ export function AgentPanel({ id, tab }: { id: string; tab: AgentTab }) {
       <header className="panel-head">
         <Nucleus look={look} size={28} silent lively />
         <div className="grow min-w-0">
-          <h2 className="text-title font-semibold cut" tabIndex={-1} data-panel-title>{agent.name}</h2>
+          <h2 className="text-title font-semibold cut w-fit max-w-full rounded-1" tabIndex={-1} data-panel-title>{agent.name}</h2>
           <p className="text-meta text-ink-3 cut">{WORD[look]}{since}. {originOf(agent)}</p>
         </div>
         <More id={id} />
-        <IconButton icon="x" label="Close panel" onClick={closePanel} />
+        <IconButton icon="x" label="Close panel" onClick={() => { closePanel(); document.getElementById('canvas')?.focus({ preventScroll: true }); }} />
       </header>
       <Tabs.List className="tabs" aria-label={`${agent.name}`}>
         {TABS.map((each) => <Tabs.Trigger key={each.id} value={each.id} className="tab">{each.label}</Tabs.Trigger>)}

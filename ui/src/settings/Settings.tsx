@@ -17,7 +17,7 @@ export function Settings({ tab }: { tab: SettingsTab }) {
   return (
     <Tabs.Root className="contents" value={tab} onValueChange={(value) => openSettings(value as SettingsTab)}>
       <header className="panel-head pl-6! pr-3!">
-        <h2 className="text-title font-semibold grow" tabIndex={-1} data-panel-title>Settings</h2>
+        <div className="grow"><h2 className="text-title font-semibold w-fit rounded-1" tabIndex={-1} data-panel-title>Settings</h2></div>
         <Kbd combo="Mod+," />
         <IconButton icon="x" label="Close settings" onClick={closePanel} />
       </header>

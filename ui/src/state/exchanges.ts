@@ -73,14 +73,15 @@ export function fromRow(row: Pick<ActivityRow, 'activity_type' | 'workspace_id' 
   const id = requestMessage(row.request_body)?.messageId;
   if (!id) return undefined;
   const fault = row.status === 'error' ? (row.error_detail ?? 'It failed.') : faultOf(row.response_body)?.text;
-  const reply = fault ?? responseContent(row.response_body).texts.join('\n\n');
+  // Whoever stopped in between said nothing: the leg says so itself.
+  const reply = fault !== undefined ? (/^interrupted\b/i.test(fault) ? '' : fault) : responseContent(row.response_body).texts.join('\n\n');
   return {
     id,
     from: row.source_id,
     to: row.workspace_id,
     parentTask: parentTaskOf(row.request_body),
     ask: requestContent(row.request_body).texts.join('\n\n'),
-    state: fault ? 'error' : 'ok',
+    state: fault !== undefined ? 'error' : 'ok',
     reply,
     startedAt: now - (row.duration_ms ?? 0),
     endedAt: now,
@@ -186,6 +187,23 @@ export function applyExchangeEvent(all: Exchanges, event: LiveEvent, now: number
 }
 
 export const openOnes = (all: Exchanges): Exchange[] => Object.values(all).filter((each) => each.endedAt === undefined);
+
+/** What an agent sent in a turn that came to no end, by its own record: nobody answered any more. */
+export function sentIn(rows: readonly ActivityRow[], from: string, turnId: string): Exchange[] {
+  return rows
+    .filter((row) => row.activity_type === 'a2a_send' && row.target_id && row.target_id !== from && parentTaskOf(row.request_body) === turnId)
+    .map((row) => ({
+      id: requestMessage(row.request_body)?.messageId ?? row.id,
+      from,
+      to: row.target_id ?? '',
+      parentTask: turnId,
+      ask: requestContent(row.request_body).texts.join('\n\n'),
+      state: 'error' as const,
+      reply: '',
+      startedAt: Date.parse(row.created_at),
+      endedAt: Date.parse(row.created_at),
+    }));
+}
 
 /** The exchanges that one turn of one agent caused, oldest first. */
 export function ofTurn(all: Exchanges, from: string, turnId: string): Exchange[] {

@@ -2,7 +2,7 @@
  * Layout of nested teams, 50 §6. The constants equal the server's grid of 20 §12.6. Pure.
  * Storage is absolute, display is relative to the parent (L1).
  */
-import type { Agent, Org } from './org';
+import { byParent, type Agent, type Org } from './org';
 
 export const LEAF_W = 240;
 export const LEAF_H = 130;
@@ -92,16 +92,6 @@ export interface Layout {
   /** Parents before children (L12). */
   order: Placed[];
   byId: Map<string, Placed>;
-}
-
-export function byParent(org: Org): Map<string | null, Agent[]> {
-  const map = new Map<string | null, Agent[]>();
-  for (const agent of Object.values(org.agents)) {
-    const list = map.get(agent.parentId);
-    if (list) list.push(agent);
-    else map.set(agent.parentId, [agent]);
-  }
-  return map;
 }
 
 const neverPlaced = (agent: Agent) => agent.x === 0 && agent.y === 0;

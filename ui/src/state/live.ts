@@ -15,7 +15,7 @@ const POLL_MS = 10_000;
 const SILENCE_MS = 30_000;
 const SHARE_MS = 1_500;
 const BATCH_MS = 16;
-const LEARN_MOST = 12;
+const LEARN_MOST = 40;
 
 interface Live {
   org: Org;
@@ -315,7 +315,9 @@ export function startLive(): () => void {
     if (stopped) return;
     connect();
     // What runs already when the page opens was started by somebody, some time ago.
-    Object.values(useLive.getState().org.agents).filter((agent) => agent.activeTasks > 0).slice(0, LEARN_MOST).forEach((agent) => void learnInflight(agent.id));
+    // In a large organisation nobody sees single bonds at first, and a hundred reads would be a storm (50 §15.1).
+    const agents = Object.values(useLive.getState().org.agents);
+    if (agents.length <= LEARN_MOST) agents.filter((agent) => agent.activeTasks > 0).forEach((agent) => void learnInflight(agent.id));
   });
 
   const poll = setInterval(() => {

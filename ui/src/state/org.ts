@@ -122,8 +122,26 @@ export function applySnapshot(org: Org, rows: Workspace[], now: number): Org {
   return { ...org, agents, deleted, early: {}, loaded: true };
 }
 
-export function childrenOf(org: Org, id: string | null): Agent[] {
-  return Object.values(org.agents).filter((agent) => agent.parentId === id);
+const indexes = new WeakMap<Org['agents'], ReadonlyMap<string | null, readonly Agent[]>>();
+
+/** Who reports to whom, built once per state of the organisation. */
+export function byParent(org: Org): ReadonlyMap<string | null, readonly Agent[]> {
+  const known = indexes.get(org.agents);
+  if (known) return known;
+  const index = new Map<string | null, Agent[]>();
+  for (const agent of Object.values(org.agents)) {
+    const list = index.get(agent.parentId);
+    if (list) list.push(agent);
+    else index.set(agent.parentId, [agent]);
+  }
+  indexes.set(org.agents, index);
+  return index;
+}
+
+const NOBODY: readonly Agent[] = [];
+
+export function childrenOf(org: Org, id: string | null): readonly Agent[] {
+  return byParent(org).get(id) ?? NOBODY;
 }
 
 /** The agent and everything below it. Safe against a cycle. */

@@ -148,6 +148,13 @@ describe('the conversation', () => {
     expect(turns.map((turn) => [turn.id, turn.state])).toEqual([['m-1', 'done'], ['m-2', 'done'], ['m-3', 'open'], ['m-4', 'open']]);
   });
 
+  it('knows from the call itself that a turn was called off', () => {
+    const stopped = activity('1', { response_body: { result: finalMessage('Half', []) }, request_body: asked('m', 'why?') });
+    const cancel = activity('2', { method: 'tasks/cancel', request_body: { method: 'tasks/cancel', params: { id: 'm' } }, response_body: { result: { kind: 'task', id: 'm', status: { state: 'canceled' } } } });
+    expect(conversation('w', [stopped, cancel], [], [])).toMatchObject([{ id: 'm', state: 'canceled' }]);
+    expect(conversation('w', [stopped], [], [])).toMatchObject([{ id: 'm', state: 'done' }]);
+  });
+
   it('keeps the order of a turn that was watched, with the row’s time', () => {
     const watched: Turn = { ...openTurn('w', 'm-1', 'question 1', NOW), state: 'done', segments: [{ kind: 'text', text: 'watched' }], ms: 1 };
     expect(conversation('w', [activity('1', { created_at: at(5) })], [watched], [])).toMatchObject([{ segments: [{ text: 'watched' }], at: NOW + 5_000, ms: 2_000 }]);

@@ -319,14 +319,26 @@ export function applyFrame(turn: Turn, frame: unknown, now: number): Turn {
   return next;
 }
 
+/** Tasks that the person called off: an answer that was cut short looks like any other in its own row. */
+function calledOff(rows: readonly ActivityRow[]): Set<string> {
+  const ids = new Set<string>();
+  for (const row of rows) {
+    if (row.method !== 'tasks/cancel' || stateOf(row.response_body) !== 'canceled') continue;
+    const params = isObj(row.request_body) && isObj(row.request_body.params) ? row.request_body.params : {};
+    if (typeof params.id === 'string') ids.add(params.id);
+  }
+  return ids;
+}
+
 /** Rows, live turns and turns in flight as one conversation, oldest first, each turn once. */
 export function conversation(
   workspaceId: string, rows: readonly ActivityRow[], live: readonly Turn[], inflight: readonly Inflight[],
 ): Turn[] {
   const turns = new Map<string, Turn>();
+  const called = calledOff(rows);
   for (const row of rows) {
     const turn = turnOfRow(row);
-    if (turn) turns.set(turn.id, turn);
+    if (turn) turns.set(turn.id, turn.state === 'done' && called.has(turn.taskId ?? turn.id) ? { ...turn, state: 'canceled' } : turn);
   }
   const notes = [...turns.values()].filter((turn) => turn.kind === 'note');
   for (const turn of live) {

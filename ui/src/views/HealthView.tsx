@@ -1,3 +1,4 @@
+import { copyText } from '@/look/clipboard';
 import { useQuery } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { useHealth } from '@/api/queries';
@@ -40,7 +41,7 @@ export function HealthView() {
     <View
       title="Health"
       says={app ? `Molecule ${app.version}${build.data ? `, build ${build.data.git_sha.slice(0, 10)}` : ''}` : undefined}
-      aside={<Button icon="copy" onClick={() => void navigator.clipboard.writeText(details)}>Copy diagnostics</Button>}
+      aside={<Button icon="copy" onClick={() => void copyText(details)}>Copy diagnostics</Button>}
     >
       {health.isError && <Trouble text="The server does not answer the health check." onRetry={() => void health.refetch()} />}
       <section className="grid gap-2">

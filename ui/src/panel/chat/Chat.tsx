@@ -1,6 +1,7 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
-import { useHistory, useInflight } from '@/api/queries';
-import { messageOf } from '@/backend';
+import { HISTORY, useHistory, useInflight } from '@/api/queries';
+import type { ActivityRow } from '@/api/types';
+import { api, messageOf } from '@/backend';
 import { SkeletonRows, Trouble } from '@/look/controls';
 import { Nucleus } from '@/look/Nucleus';
 import { dismiss, send, stop, useChat, watch, type Said } from '@/state/chat';
@@ -66,6 +67,25 @@ function useFollow(turns: readonly Turn[], signal: unknown) {
   return { box, onScroll, toEnd, unseen: away ? Math.max(0, pieces - seen) : 0 };
 }
 
+/** Pages back through the history, strictly before the oldest row that is here (50 §13.2). */
+function useEarlier(id: string, newest: readonly ActivityRow[] | undefined) {
+  const [rows, setRows] = useState<ActivityRow[]>([]);
+  const [state, setState] = useState<'idle' | 'loading' | 'failed' | 'end'>('idle');
+  const oldest = rows[0] ?? newest?.[0];
+  const load = async () => {
+    if (!oldest) return;
+    setState('loading');
+    try {
+      const page = await api.activity(id, { type: 'a2a_receive', source: 'canvas', limit: HISTORY, before_ts: oldest.created_at });
+      setRows((before) => [...page.reverse(), ...before]);
+      setState(page.length < HISTORY ? 'end' : 'idle');
+    } catch {
+      setState('failed');
+    }
+  };
+  return { rows, load, more: (newest?.length ?? 0) >= HISTORY && state !== 'end', loading: state === 'loading', failed: state === 'failed' };
+}
+
 export function Chat({ id }: { id: string }) {
   const agent = useLive((state) => state.org.agents[id]);
   const org = useLive((state) => state.org);
@@ -78,9 +98,10 @@ export function Chat({ id }: { id: string }) {
   const [unfolded, setUnfolded] = useState<Record<string, boolean>>({});
   const [now] = useState(() => Date.now());
 
+  const earlier = useEarlier(id, history.data);
   const turns = useMemo(
-    () => conversation(id, history.data ?? [], live, inflight.data ?? []),
-    [id, history.data, live, inflight.data],
+    () => conversation(id, [...earlier.rows, ...(history.data ?? [])], live, inflight.data ?? []),
+    [id, earlier.rows, history.data, live, inflight.data],
   );
   useEffect(() => {
     const known = new Set(live.map((turn) => turn.id));
@@ -124,6 +145,11 @@ export function Chat({ id }: { id: string }) {
         // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a region that scrolls must be reachable by key
         tabIndex={0}>
         <div className="chat-flow">
+          {earlier.more && (
+            <button type="button" className="fold justify-center" disabled={earlier.loading} onClick={() => void earlier.load()}>
+              {earlier.loading ? 'Loading…' : earlier.failed ? 'Could not be loaded. Try again' : 'Show earlier turns'}
+            </button>
+          )}
           {history.isPending && turns.length === 0 && <SkeletonRows />}
           {history.isError && turns.length === 0 && <Trouble text="The conversation could not be loaded." onRetry={() => void history.refetch()} />}
           {history.isSuccess && turns.length === 0 && (

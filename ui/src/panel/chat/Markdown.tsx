@@ -1,3 +1,4 @@
+import { copyText } from '@/look/clipboard';
 import { memo, useState, type ComponentProps } from 'react';
 import ReactMarkdown from 'react-markdown';
 import remarkGfm from 'remark-gfm';
@@ -12,7 +13,7 @@ function Pre({ children }: ComponentProps<'pre'>) {
       <button
         type="button"
         className="btn ghost"
-        onClick={() => void navigator.clipboard.writeText(element?.textContent ?? '').then(() => {
+        onClick={() => void copyText(element?.textContent ?? '').then(() => {
           setCopied(true);
           setTimeout(() => setCopied(false), 1_500);
         })}

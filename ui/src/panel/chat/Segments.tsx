@@ -1,8 +1,8 @@
 import { Fragment, useMemo } from 'react';
-import { useDecided } from '@/api/queries';
+import { useDecided, useSent } from '@/api/queries';
 import type { Approval } from '@/api/types';
 import { useLive } from '@/state/live';
-import { ofTurn } from '@/state/exchanges';
+import { ofTurn, sentIn } from '@/state/exchanges';
 import type { Turn } from '@/state/turns';
 import { clock } from '@/text/say';
 import { Ask, Decided } from './Ask';
@@ -28,10 +28,13 @@ export function Segments({ turn, depth, name }: { turn: Shown; depth: number; na
   const approvals = useLive((state) => state.approvals);
   const decided = useDecided(turn.workspaceId);
   const open = turn.state === 'open';
-  const segments = useMemo(
-    () => joinLegs(turn.segments, turn.id ? ofTurn(exchanges, turn.workspaceId, turn.id) : [], !open),
-    [turn, exchanges, open],
-  );
+  const cut = turn.id !== '' && (turn.state === 'canceled' || turn.state === 'interrupted' || turn.state === 'failed') && !turn.segments.some((each) => each.kind === 'thread');
+  const sent = useSent(turn.workspaceId, cut);
+  const segments = useMemo(() => {
+    const known = turn.id ? ofTurn(exchanges, turn.workspaceId, turn.id) : [];
+    const lost = cut && known.length === 0 ? sentIn(sent.data ?? [], turn.workspaceId, turn.id) : [];
+    return joinLegs(turn.segments, known.length > 0 ? known : lost, !open);
+  }, [turn, exchanges, open, cut, sent.data]);
   const decisions = useMemo(() => decisionsOf(turn, decided.data ?? []), [turn, decided.data]);
   const placed = new Set(segments.flatMap((segment) => (segment.kind === 'approval' ? [segment.approvalId] : [])));
   const last = segments.length - 1;

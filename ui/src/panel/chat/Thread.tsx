@@ -28,10 +28,11 @@ function LegView({ leg, nth, from, turnId, depth }: LegProps) {
   const now = useNow();
   const asks = useMemo(() => Object.values(approvals).filter((each) => each.workspace_id === leg.targetId), [approvals, leg.targetId]);
   const running = leg.state === 'open';
+  const unanswered = leg.state === 'error' && !leg.reply;
   const look: Look = running ? (agent ? lookOf(agent, asks.length > 0) : 'working')
-    : leg.state === 'error' ? 'failed' : leg.state === 'queued' ? 'starting' : 'online';
+    : unanswered ? 'offline' : leg.state === 'error' ? 'failed' : leg.state === 'queued' ? 'starting' : 'online';
   const shownLook: Look = running && look === 'online' ? 'working' : look;
-  const word = !running ? (leg.state === 'queued' ? 'queued' : leg.state === 'error' ? 'failed' : '')
+  const word = !running ? (leg.state === 'queued' ? 'queued' : unanswered ? 'did not answer' : leg.state === 'error' ? 'failed' : '')
     : asks.length > 0 ? 'waiting for you' : look === 'starting' ? 'starting' : '';
   const time = leg.ms !== undefined && !running ? duration(leg.ms) : running && leg.startedAt ? elapsed(now - leg.startedAt) : '';
   const doing = agent?.currentTask || leg.ask || 'Working';
@@ -42,7 +43,7 @@ function LegView({ leg, nth, from, turnId, depth }: LegProps) {
       <span className="leg-nucleus"><Nucleus look={shownLook} /></span>
       <button type="button" className="leg-head" aria-expanded={open} onClick={() => setOpen(!open)}>
         <span className="font-semibold cut">{agent?.name ?? (leg.name || 'Another agent')}</span>
-        {word && <span className={clsx('text-meta', running && asks.length > 0 ? 'text-warn' : leg.state === 'error' ? 'text-bad' : 'text-ink-3')}>{word}</span>}
+        {word && <span className={clsx('text-meta', running && asks.length > 0 ? 'text-warn' : leg.state === 'error' && !unanswered ? 'text-bad' : 'text-ink-3')}>{word}</span>}
         <span className="text-meta text-ink-3 ml-auto flex-none">{time}</span>
         <Icon name={open ? 'down' : 'right'} size={14} className="text-ink-3" />
       </button>

@@ -17,8 +17,8 @@ describe('legs', () => {
     expect(joined).toMatchObject({ legs: [{ state: 'error', reply: 'it said a lot more' }] });
   });
   it('show delegations that only events told of, before the last words', () => {
-    const segments = joinLegs([{ kind: 'text', text: 'So.' }], [exchange('m1', 'r')], false);
-    expect(segments.map((each) => each.kind)).toEqual(['thread', 'text']);
+    expect(joinLegs([{ kind: 'text', text: 'I ask.' }, { kind: 'text', text: 'So.' }], [exchange('m1', 'r')], false).map((each) => each.kind)).toEqual(['text', 'thread', 'text']);
+    expect(joinLegs([{ kind: 'text', text: 'I ask.' }], [exchange('m1', 'r')], false).map((each) => each.kind)).toEqual(['text', 'thread']);
     expect(joinLegs([], [exchange('~x', 'r')], false)).toMatchObject([{ legs: [{ messageId: undefined, state: 'open' }] }]);
   });
   it('find the row of the n-th message to the same agent', () => {

@@ -47,8 +47,8 @@ export function joinLegs(segments: readonly Segment[], exchanges: readonly Excha
   const at = joined.findLastIndex((segment) => segment.kind === 'thread');
   const thread = joined[at];
   if (thread?.kind === 'thread') return joined.map((segment, index) => (index === at ? { ...thread, legs: [...thread.legs, ...extra] } : segment));
-  // Nothing told where it belongs: before the last words.
-  const words = joined.at(-1)?.kind === 'text' ? 1 : 0;
+  // Nothing told where it belongs: before the last words, or after the only ones.
+  const words = joined.length > 1 && joined.at(-1)?.kind === 'text' ? 1 : 0;
   return [...joined.slice(0, joined.length - words), { kind: 'thread', legs: extra }, ...joined.slice(joined.length - words)];
 }
 
