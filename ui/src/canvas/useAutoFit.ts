@@ -15,6 +15,7 @@ export function useAutoFit(fit: (ids?: string[], ms?: number) => void, ready: bo
   const fitted = useRef<Set<string> | null>(null);
   const moved = useRef(false);
   const was = useRef(0);
+  const arrived = useRef(false);
   const track = useRef<ReturnType<typeof setTimeout>>(undefined);
   const settle = useRef<ReturnType<typeof setTimeout>>(undefined);
 
@@ -25,6 +26,7 @@ export function useAutoFit(fit: (ids?: string[], ms?: number) => void, ready: bo
     // What was there when the page opened is no arrival.
     if (!known) return;
     if (!ids.some((id) => !known.has(id))) return;
+    arrived.current = true;
     clearTimeout(track.current);
     track.current = setTimeout(() => {
       moved.current = false;
@@ -35,7 +37,9 @@ export function useAutoFit(fit: (ids?: string[], ms?: number) => void, ready: bo
   useEffect(() => {
     const before = was.current;
     was.current = starting;
-    if (!ready || before === 0 || starting > 0 || moved.current) return;
+    // A restart is no deployment: only what arrived settles.
+    if (!ready || before === 0 || starting > 0 || !arrived.current || moved.current) return;
+    arrived.current = false;
     clearTimeout(settle.current);
     settle.current = setTimeout(() => {
       if (!moved.current) fit(undefined, 1200);

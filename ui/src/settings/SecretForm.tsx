@@ -109,7 +109,7 @@ export function SecretForm({ name, taken, save, onDone, onDelete, note }: Props)
         {(ids) => (
           <div className="relative">
             <input {...ids} ref={name ? first : undefined} className="input code pr-14" type={shown ? 'text' : 'password'} autoComplete="off" spellCheck={false}
-              value={value} aria-invalid={check.state === 'bad' || undefined} onChange={(event) => setValue(event.target.value.trim())} />
+              value={value} aria-invalid={(check.state === 'bad' && check.code !== 'unreachable') || undefined} onChange={(event) => setValue(event.target.value.trim())} />
             <button type="button" className="absolute right-1 top-1 h-6 px-2 text-meta text-ink-3 rounded-1 hover:text-ink" onClick={() => setShown(!shown)}>{shown ? 'Hide' : 'Show'}</button>
           </div>
         )}

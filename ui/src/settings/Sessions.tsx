@@ -34,7 +34,7 @@ function AcceptAgents() {
           <p className="text-ink-2">An agent that the canvas does not know needs a token to join. For ten minutes it may join without one.</p>
         </div>
         {left > 0
-          ? <span className="text-ok font-semibold">Open, {elapsed(left)} left</span>
+          ? <span className="text-ok font-semibold flex-none">Open, {elapsed(left)} left</span>
           : <Button icon="plug" disabled={busy} onClick={() => void open()}>Accept for 10 min</Button>}
       </div>
     </section>
