@@ -68,7 +68,7 @@ impl Vault {
         };
         let entry = account.clone();
         let answer = worker
-            .call("get", inner.call_timeout, Patience::RefuseWhileHung, move |keychain, _| keychain.get(&entry))
+            .call("get", inner.call_timeout, Patience::RefuseWhileHung, move |keychain| keychain.get(&entry))
             .await;
         let reason = match answer {
             Ok(Some(value)) if right(&value) => {
@@ -99,7 +99,7 @@ impl Vault {
             Some(worker) => {
                 let entry = account.clone();
                 let answer = worker
-                    .call("delete", inner.call_timeout, Patience::RefuseWhileHung, move |keychain, _| {
+                    .call("delete", inner.call_timeout, Patience::RefuseWhileHung, move |keychain| {
                         keychain.delete(&entry)
                     })
                     .await;
@@ -178,9 +178,7 @@ impl Vault {
         }
         let (entry, secret) = (account.to_owned(), value.clone());
         let answer = worker
-            .call("put", inner.call_timeout, Patience::RefuseWhileHung, move |keychain, _| {
-                keychain.set(&entry, &secret)
-            })
+            .call("put", inner.call_timeout, Patience::RefuseWhileHung, move |keychain| keychain.set(&entry, &secret))
             .await;
         if let Err(error) = answer {
             inner.note(error);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     keychain::{
         Keychain, KeychainError,
-        worker::{Patience, Ticket, Worker},
+        worker::{Patience, Worker},
     },
     sealed::key::MasterKey,
 };
@@ -18,22 +18,17 @@ pub(crate) fn account(installation_id: &str) -> String {
 
 /// The key in the keychain. Where it has none it gets `offer`, or a new one; only a keychain that
 /// takes an entry and gives it back counts as working, because a locked one may well say that it
-/// has no such entry.
+/// has no such entry. If nobody waits for the answer any more, the next question finds the key.
 pub(crate) async fn key(
     worker: &Worker,
     account: String,
     offer: Option<MasterKey>,
     limit: Duration,
 ) -> Result<MasterKey, KeychainError> {
-    worker.call("probe", limit, Patience::Queue, move |keychain, ticket| ask(keychain, ticket, &account, offer)).await
+    worker.call("probe", limit, Patience::Queue, move |keychain| ask(keychain, &account, offer)).await
 }
 
-fn ask(
-    keychain: &dyn Keychain,
-    ticket: &Ticket,
-    account: &str,
-    offer: Option<MasterKey>,
-) -> Result<MasterKey, KeychainError> {
+fn ask(keychain: &dyn Keychain, account: &str, offer: Option<MasterKey>) -> Result<MasterKey, KeychainError> {
     keychain.connect()?;
     if let Some(key) = keychain.get(account)?.as_ref().and_then(MasterKey::parse) {
         return Ok(key);
@@ -42,9 +37,6 @@ fn ask(
         Some(key) => key,
         None => MasterKey::random().map_err(|_| KeychainError::Refused)?,
     };
-    if ticket.abandoned() {
-        return Err(KeychainError::Unanswered);
-    }
     keychain.set(account, &key.to_text())?;
     let stored = keychain.get(account)?.as_ref().and_then(MasterKey::parse);
     stored.filter(|stored| *stored == key).ok_or(KeychainError::Refused)

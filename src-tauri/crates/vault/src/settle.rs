@@ -34,7 +34,7 @@ impl Vault {
             // The book is asked on the keychain's thread: a put that spares the entry comes either
             // before that question or, in the queue, after the deletion.
             let answer = worker
-                .call("settle", inner.call_timeout, Patience::RefuseWhileHung, move |keychain, _| {
+                .call("settle", inner.call_timeout, Patience::RefuseWhileHung, move |keychain| {
                     let Some((_, version)) = book.get_version(&sealed::doomed(&account)) else {
                         return Ok(false);
                     };
@@ -55,7 +55,7 @@ impl Vault {
             let (book, account) = (inner.book.clone(), name[PERSON.len()..].to_owned());
             let room = worker.max_value_bytes();
             let answer = worker
-                .call("settle", inner.call_timeout, Patience::RefuseWhileHung, move |keychain, _| {
+                .call("settle", inner.call_timeout, Patience::RefuseWhileHung, move |keychain| {
                     let waiting = book.get_version(&name).filter(|(value, _)| value.len() <= room);
                     let Some((value, version)) = waiting else {
                         return Ok(false);

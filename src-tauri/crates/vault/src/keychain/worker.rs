@@ -54,16 +54,6 @@ struct Shared {
     late: Notify,
 }
 
-/// What a running job may ask about its caller.
-pub(crate) struct Ticket(Arc<AtomicU8>);
-
-impl Ticket {
-    /// The caller no longer waits; begin nothing new.
-    pub fn abandoned(&self) -> bool {
-        self.0.load(Ordering::Acquire) == LATE
-    }
-}
-
 impl Worker {
     /// Starts the thread.
     pub fn start(keychain: Arc<dyn Keychain>) -> std::io::Result<Self> {
@@ -94,7 +84,7 @@ impl Worker {
         what: &'static str,
         limit: Duration,
         patience: Patience,
-        job: impl FnOnce(&dyn Keychain, &Ticket) -> Result<T, KeychainError> + Send + 'static,
+        job: impl FnOnce(&dyn Keychain) -> Result<T, KeychainError> + Send + 'static,
     ) -> Result<T, KeychainError> {
         let began = Instant::now();
         let answer = if patience == Patience::RefuseWhileHung && self.shared.hung.load(Ordering::Acquire) > 0 {
@@ -111,7 +101,7 @@ impl Worker {
     async fn queue<T: Send + 'static>(
         &self,
         limit: Duration,
-        job: impl FnOnce(&dyn Keychain, &Ticket) -> Result<T, KeychainError> + Send + 'static,
+        job: impl FnOnce(&dyn Keychain) -> Result<T, KeychainError> + Send + 'static,
     ) -> Result<T, KeychainError> {
         let caller = Caller { state: Arc::default(), shared: self.shared.clone() };
         let (state, shared) = (caller.state.clone(), self.shared.clone());
@@ -120,8 +110,7 @@ impl Worker {
             if state.compare_exchange(WAITING, RUNNING, Ordering::AcqRel, Ordering::Acquire).is_err() {
                 return;
             }
-            let ticket = Ticket(state.clone());
-            let result = catch_unwind(AssertUnwindSafe(|| job(keychain, &ticket))).unwrap_or_else(panicked);
+            let result = catch_unwind(AssertUnwindSafe(|| job(keychain))).unwrap_or_else(panicked);
             let good = result.is_ok();
             if state.compare_exchange(RUNNING, DONE, Ordering::AcqRel, Ordering::Acquire).is_ok() {
                 let _ = reply.send(result);
@@ -191,9 +180,9 @@ mod tests {
     #[tokio::test]
     async fn a_panic_in_the_library_is_an_answer_and_the_thread_lives_on() {
         let worker = worker();
-        let bad = worker.call::<()>("test", LONG, Patience::Queue, |_, _| panic!("as zbus may")).await;
+        let bad = worker.call::<()>("test", LONG, Patience::Queue, |_| panic!("as zbus may")).await;
         assert_eq!(bad, Err(KeychainError::Refused));
-        let good = worker.call("test", LONG, Patience::Queue, |_, _| Ok(7)).await;
+        let good = worker.call("test", LONG, Patience::Queue, |_| Ok(7)).await;
         assert_eq!(good, Ok(7));
     }
 
@@ -201,19 +190,17 @@ mod tests {
     async fn a_call_past_its_deadline_is_told_so_and_others_do_not_wait_behind_it() {
         let worker = worker();
         let (go, wait) = mpsc::channel::<()>();
-        let (tell, told) = mpsc::channel();
-        let slow = worker.call("test", SHORT, Patience::Queue, move |_, ticket| {
+        let slow = worker.call("test", SHORT, Patience::Queue, move |_| {
             let _ = wait.recv();
-            tell.send(ticket.abandoned()).unwrap();
             Ok(())
         });
         assert_eq!(slow.await, Err(KeychainError::Unanswered));
-        let hasty = worker.call("test", LONG, Patience::RefuseWhileHung, |_, _| Ok(())).await;
+        let hasty = worker.call("test", LONG, Patience::RefuseWhileHung, |_| Ok(())).await;
         assert_eq!(hasty, Err(KeychainError::Unanswered));
 
         // Given up before it began: it must never run.
         let (ran, runs) = mpsc::channel();
-        let queued = worker.call("test", SHORT, Patience::Queue, move |_, _| {
+        let queued = worker.call("test", SHORT, Patience::Queue, move |_| {
             ran.send(()).unwrap();
             Ok(())
         });
@@ -221,8 +208,7 @@ mod tests {
 
         go.send(()).unwrap();
         worker.late().await;
-        assert!(told.recv().unwrap());
-        let next = worker.call("test", LONG, Patience::RefuseWhileHung, |_, _| Ok(())).await;
+        let next = worker.call("test", LONG, Patience::RefuseWhileHung, |_| Ok(())).await;
         assert_eq!(next, Ok(()));
         assert!(runs.recv().is_err());
     }
@@ -232,7 +218,7 @@ mod tests {
         let worker = worker();
         let (go, wait) = mpsc::channel::<()>();
         let (began, begun) = tokio::sync::oneshot::channel();
-        let call = worker.call("test", LONG, Patience::Queue, move |_, _| {
+        let call = worker.call("test", LONG, Patience::Queue, move |_| {
             let _ = began.send(());
             let _ = wait.recv();
             Ok(())
@@ -241,10 +227,10 @@ mod tests {
             _ = call => unreachable!(),
             _ = begun => {}
         }
-        let hasty = worker.call("test", LONG, Patience::RefuseWhileHung, |_, _| Ok(())).await;
+        let hasty = worker.call("test", LONG, Patience::RefuseWhileHung, |_| Ok(())).await;
         assert_eq!(hasty, Err(KeychainError::Unanswered));
         go.send(()).unwrap();
         worker.late().await;
-        assert_eq!(worker.call("test", LONG, Patience::RefuseWhileHung, |_, _| Ok(())).await, Ok(()));
+        assert_eq!(worker.call("test", LONG, Patience::RefuseWhileHung, |_| Ok(())).await, Ok(()));
     }
 }

@@ -1,9 +1,11 @@
 //! Keychains that are locked, silent, replaced or gone (Done-when 12, R-102).
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use super::{Desk, KEY_ACCOUNT, SHORT, get, lost, put, secret, until};
-use crate::{KeychainChoice, LostReason, Scope, StoreKind, Vault, VaultOptions, VaultState};
+use crate::{
+    Keychain, KeychainChoice, KeychainError, LostReason, Scope, Secret, StoreKind, Vault, VaultOptions, VaultState,
+};
 
 /// A desk where `KEY` and `inbound/1` were stored while the keychain was open.
 async fn used() -> (Desk, crate::Marker) {
@@ -90,6 +92,61 @@ async fn a_silent_keychain_is_left_within_the_deadline_and_taken_up_when_it_answ
 }
 
 #[tokio::test]
+async fn a_prompt_that_is_answered_late_at_the_first_start_is_enough() {
+    let desk = Desk::new();
+    desk.keychain.hang_at("get machine/");
+    let vault = Vault::open(desk.hasty()).await.unwrap();
+    assert_eq!(vault.status().state, VaultState::Locked);
+    vault.machine_put("inbound/1", secret("in"));
+    let marker = put(&vault, "KEY", "sk-1").await;
+    desk.keychain.release();
+    until(&vault, VaultState::Ready, StoreKind::Keychain).await;
+    vault.settle().await;
+    assert_eq!(vault.where_is(&Scope::Global, "KEY"), StoreKind::Keychain);
+    drop(vault);
+    let vault = desk.open().await;
+    assert_eq!(get(&vault, "KEY", &marker).await.unwrap(), "sk-1");
+    assert_eq!(vault.machine_get("inbound/1"), Some(secret("in")));
+    assert_eq!(desk.files(), ["secrets.sealed"]);
+}
+
+/// Says yes to everything and keeps nothing.
+struct Forgetful;
+
+impl Keychain for Forgetful {
+    fn connect(&self) -> Result<(), KeychainError> {
+        Ok(())
+    }
+
+    fn get(&self, _: &str) -> Result<Option<Secret>, KeychainError> {
+        Ok(None)
+    }
+
+    fn set(&self, _: &str, _: &Secret) -> Result<(), KeychainError> {
+        Ok(())
+    }
+
+    fn delete(&self, _: &str) -> Result<(), KeychainError> {
+        Ok(())
+    }
+
+    fn max_value_bytes(&self) -> usize {
+        1024
+    }
+}
+
+#[tokio::test]
+async fn a_keychain_that_forgets_is_none() {
+    let desk = Desk::new();
+    let options = VaultOptions { keychain: KeychainChoice::Custom(Arc::new(Forgetful)), ..desk.options() };
+    let vault = Vault::open(options.clone()).await.unwrap();
+    assert_eq!(vault.status().store, StoreKind::Sealed);
+    let marker = put(&vault, "KEY", "sk-1").await;
+    drop(vault);
+    assert_eq!(get(&Vault::open(options).await.unwrap(), "KEY", &marker).await.unwrap(), "sk-1");
+}
+
+#[tokio::test]
 async fn a_dismissed_prompt_is_not_shown_again() {
     let (desk, _) = used().await;
     desk.keychain.hang();
@@ -100,6 +157,9 @@ async fn a_dismissed_prompt_is_not_shown_again() {
     desk.keychain.release();
     // A call of the vault's own would come between these two, because they take turns.
     assert_eq!(vault.retry().await.state, VaultState::Locked);
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
     assert_eq!(vault.retry().await.state, VaultState::Locked);
     let later = desk.keychain.calls().split_off(calls);
     assert_eq!(later.iter().filter(|call| *call == "connect").count(), 2, "{later:?}");
@@ -307,7 +367,7 @@ async fn two_data_directories_share_a_keychain_but_not_a_key() {
     let other = Desk::new();
     let mut options = other.off();
     options.installation_id = "there".into();
-    options.keychain = KeychainChoice::Custom(std::sync::Arc::new(desk.keychain.clone()));
+    options.keychain = KeychainChoice::Custom(Arc::new(desk.keychain.clone()));
     let here = desk.open().await;
     let there = Vault::open(options).await.unwrap();
     here.machine_put("a", secret("1"));
