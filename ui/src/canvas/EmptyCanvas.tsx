@@ -62,7 +62,7 @@ export function EmptyCanvas() {
           disabled={starting === org.dir}
           onClick={() => void start(org)}
         >
-          {starting === org.dir ? 'Starting…' : index === 0 ? 'Try it' : 'Choose'}
+          {starting === org.dir ? 'Starting…' : index === 0 ? <>Try it<span className="sr-only">: start the demo organisation</span></> : 'Choose'}
         </Button>
       </div>
     </li>
