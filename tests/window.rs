@@ -49,7 +49,8 @@ impl Window {
             .expect("WebKitWebDriver, of the package webkit2gtk-driver");
         let driver = Ends(driver);
         let http = Client::builder().no_proxy().build().unwrap();
-        let wanted = json!({"capabilities": {"alwaysMatch": {"webkitgtk:browserOptions": {"binary": MOLECULE, "args": []}}}});
+        let wanted =
+            json!({"capabilities": {"alwaysMatch": {"webkitgtk:browserOptions": {"binary": MOLECULE, "args": []}}}});
         let base = format!("http://127.0.0.1:{port}/session");
         let deadline = Instant::now() + PATIENCE;
         let answer: Value = loop {
@@ -112,7 +113,8 @@ impl Window {
     /// Keeps a picture where `SCREENS` names a folder.
     async fn picture(&self, name: &str) {
         let Ok(folder) = std::env::var("SCREENS") else { return };
-        let shot: Value = self.http.get(format!("{}/screenshot", self.session)).send().await.unwrap().json().await.unwrap();
+        let shot: Value =
+            self.http.get(format!("{}/screenshot", self.session)).send().await.unwrap().json().await.unwrap();
         use base64::Engine;
         let png = base64::engine::general_purpose::STANDARD.decode(shot["value"].as_str().unwrap()).unwrap();
         std::fs::write(Path::new(&folder).join(name), png).unwrap();
