@@ -1,11 +1,12 @@
 //! Everything that one agent is made of; handed around as `Arc<Agent>`.
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::config::AgentConfig;
-use crate::files::Folder;
+use crate::files::{Folder, Uploads};
 use crate::platform::Platform;
 use crate::presence::Presence;
 use crate::turns::{Memory, Turns};
@@ -24,6 +25,7 @@ pub(crate) struct Agent {
     pub folder: Option<Folder>,
     /// The agent's own configuration, to read only.
     pub configs: Option<Folder>,
+    uploads: OnceLock<Option<Uploads>>,
 }
 
 impl Agent {
@@ -33,7 +35,7 @@ impl Agent {
                 .inspect_err(|error| tracing::warn!(what, kind = ?error.kind(), shown = path.is_absolute(), "a folder cannot be opened"))
                 .ok()
         };
-        let own_data = config.config_dir.ancestors().nth(3).map(PathBuf::from);
+        let own_data = config.own_data();
         let folder = config
             .folder
             .as_ref()
@@ -47,12 +49,32 @@ impl Agent {
             memory: Memory::in_folder(&config.config_dir),
             folder,
             configs,
+            uploads: OnceLock::new(),
             config,
         })
     }
 
-    /// Whether files may be changed and commands run.
+    /// Where chat files are kept; made when first needed.
+    pub(crate) fn uploads(&self) -> Option<&Uploads> {
+        let open = || {
+            let opened = match (&self.folder, &self.configs) {
+                (Some(folder), _) if self.may_write() => Uploads::in_folder(folder),
+                (_, Some(config)) => Uploads::in_config(config),
+                _ => return None,
+            };
+            opened.inspect_err(|error| tracing::warn!(kind = ?error.kind(), "no place for chat files")).ok()
+        };
+        self.uploads.get_or_init(open).as_ref()
+    }
+
+    /// Whether files may be changed.
     pub(crate) fn may_write(&self) -> bool {
         self.folder.is_some() && self.config.folder.as_ref().is_some_and(|folder| folder.writable)
+    }
+
+    /// Whether commands may be run: not where they would have Molecule's own data in reach, and only
+    /// where there is a shell.
+    pub(crate) fn may_run(&self) -> bool {
+        cfg!(unix) && self.may_write() && self.folder.as_ref().is_some_and(|folder| !folder.holds_own_data())
     }
 }

@@ -130,6 +130,14 @@ impl AgentConfig {
         Self::from_variables(|name| std::env::var(name).ok())
     }
 
+    /// Molecule's own data folder, in which each config folder is `workspaces/<id>/configs`; `None`
+    /// where this one lies elsewhere.
+    pub(crate) fn own_data(&self) -> Option<PathBuf> {
+        let config_dir = self.config_dir.canonicalize().ok()?;
+        let workspaces = config_dir.parent()?.parent()?;
+        (workspaces.file_name()? == "workspaces").then(|| workspaces.parent().map(Into::into))?
+    }
+
     /// Reads any set of variables.
     ///
     /// # Errors
@@ -212,6 +220,21 @@ mod tests {
         assert!(writable(&[("MOLECULE_WORKSPACE_ACCESS", "read_write")]));
         assert!(!writable(&[("MOLECULE_WORKSPACE_ACCESS", "read_only")]));
         assert!(!writable(&[("MOLECULE_WORKSPACE_ACCESS", "anything else")]));
+    }
+
+    #[test]
+    fn own_data_is_known_by_its_layout() {
+        let base = tempfile::tempdir().unwrap();
+        let base = base.path().canonicalize().unwrap();
+        let (inside, elsewhere) = (base.join("data/workspaces/w/configs"), base.join("configs"));
+        std::fs::create_dir_all(&inside).unwrap();
+        std::fs::create_dir_all(&elsewhere).unwrap();
+        let own_data = |dir: &std::path::Path| {
+            let named = config(&[("WORKSPACE_CONFIG_PATH", dir.to_str().unwrap())]);
+            named.unwrap().own_data()
+        };
+        assert_eq!(own_data(&inside), Some(base.join("data")));
+        assert_eq!(own_data(&elsewhere), None);
     }
 
     #[test]

@@ -16,12 +16,14 @@ mod process;
 mod profile;
 mod prompt;
 mod server;
+mod skills;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod tools;
 mod turns;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 pub use config::{AgentConfig, FolderConfig, Missing, ModelVariables, Overrides, Timing};
@@ -29,32 +31,37 @@ pub use profile::{ConfigFault, check_config};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+/// How long running turns and open connections may take to say that it is over.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// Runs one agent until its standard input closes, it is told to stop, or its workspace is deleted.
 ///
 /// # Errors
 /// When it cannot listen, or its process cannot be set up.
 pub async fn run(config: AgentConfig) -> anyhow::Result<()> {
     process::log();
-    process::confine(config.memory_mb);
+    process::limit_memory(config.memory_mb);
+    let ending = process::Ending::watch().context("no signals")?;
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("no port on loopback")?;
     let url = format!("http://{}", listener.local_addr()?);
-    process::announce(&url)?;
     let agent = Arc::new(agent::Agent::new(config)?);
-    let removed = CancellationToken::new();
     let card = server::card(&agent, &url);
-    let beating = tokio::spawn(heartbeat::run(Arc::clone(&agent), url.clone(), card.clone(), removed.clone()));
-    let first = tokio::spawn(turns::initial(Arc::clone(&agent)));
     let stop = CancellationToken::new();
-    let serving = tokio::spawn(server::serve(listener, Arc::clone(&agent), card, stop.clone()));
+    let mut serving = tokio::spawn(server::serve(listener, Arc::clone(&agent), card.clone(), stop.clone()));
+    process::announce(&url)?;
+    let removed = CancellationToken::new();
+    let beating = tokio::spawn(heartbeat::run(Arc::clone(&agent), url, card, removed.clone()));
+    let first = tokio::spawn(turns::initial(Arc::clone(&agent)));
     tokio::select! {
-        why = process::told_to_stop() => tracing::info!(why, "stopping"),
+        why = ending.comes() => tracing::info!(why, "stopping"),
         () = removed.cancelled() => tracing::info!("this workspace was deleted"),
-        ended = serving => tracing::error!(?ended, "the server ended"),
+        ended = &mut serving => tracing::error!(?ended, "the server ended"),
     }
-    stop.cancel();
+    agent.memory.snapshot(&agent);
     beating.abort();
     first.abort();
-    agent.turns.cancel_all();
-    agent.memory.snapshot(&agent);
+    agent.turns.end_all(FAREWELL).await;
+    stop.cancel();
+    let _ = tokio::time::timeout(FAREWELL, serving).await;
     Ok(())
 }

@@ -16,23 +16,22 @@ const COORDINATOR: &str = "You lead a team. Hand work to the members below with 
 
 /// Builds it from what is there now.
 pub(crate) async fn system(agent: &Agent, profile: &Profile, peers: &[Peer]) -> String {
-    let mut parts = vec![agent.platform.instructions().await];
+    let (instructions, shared) = tokio::join!(agent.platform.instructions(), agent.platform.parent_context());
+    let mut parts = vec![instructions];
     let read = |name: &str| agent.configs.as_ref().and_then(|folder| folder.read_text(name, FILE_LIMIT).ok());
     let default = [String::from("system-prompt.md")];
     let files = if profile.prompt_files.is_empty() { &default[..] } else { &profile.prompt_files[..] };
     parts.extend(files.iter().filter_map(|name| read(name)));
     parts.extend(["MEMORY.md", "USER.md"].iter().filter_map(|name| read(name)));
-    let shared = agent.platform.parent_context().await;
     if !shared.is_empty() {
         let files: Vec<String> = shared.iter().map(|(path, text)| format!("### {path}\n{text}")).collect();
         parts.push(format!("## Context from your lead\n\n{}", files.join("\n\n")));
     }
-    for skill in &profile.skills {
-        if let Some(text) = read(&format!("skills/{skill}/SKILL.md")) {
-            parts.push(format!("## Skill: {skill}\n\n{text}"));
-        }
+    for skill in agent.skills(profile) {
+        parts.push(format!("## Skill: {}\n\n{}\n\n{}", skill.name, skill.description, skill.body));
     }
     parts.push(colleagues(peers));
+    parts.push(notes(agent, files));
     if agent.folder.is_some() {
         let rule = if agent.may_write() {
             "You work in a folder of the person's. Read before you change. Every change and every command is shown to the person first."
@@ -44,6 +43,22 @@ pub(crate) async fn system(agent: &Agent, profile: &Profile, peers: &[Peer]) -> 
     parts.push(ADVICE.to_owned());
     parts.retain(|part| !part.trim().is_empty());
     parts.join("\n\n")
+}
+
+/// Files beside the configuration that the prompt does not hold already.
+fn notes(agent: &Agent, in_prompt: &[String]) -> String {
+    let listing = agent.configs.as_ref().and_then(|folder| folder.list("", 3).ok()).unwrap_or_default();
+    let known = |path: &str| {
+        path.starts_with("skills/")
+            || ["MEMORY.md", "USER.md"].contains(&path)
+            || in_prompt.iter().any(|name| name == path)
+    };
+    let text = |path: &&String| [".md", ".txt"].iter().any(|end| path.ends_with(end)) && !known(path);
+    let names: Vec<&str> = listing.entries.iter().filter(text).map(String::as_str).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    format!("You have notes of your own; read_file with from=config reads them: {}.", names.join(", "))
 }
 
 fn colleagues(peers: &[Peer]) -> String {

@@ -11,7 +11,7 @@ mod output;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -50,11 +50,10 @@ pub(crate) struct Finished {
     pub output: String,
 }
 
-/// The walls of a command in `folder`: it writes there and in the temporary folders, and Molecule's own data
-/// (three levels above `config_dir`) is out of sight.
-pub(crate) fn walls(folder: &Folder, config_dir: &Path) -> confinement::Walls {
-    let data = config_dir.canonicalize().ok().and_then(|dir| dir.ancestors().nth(3).map(Path::to_owned));
-    confinement::Walls { writable: vec![folder.root().to_owned()], closed: data }
+/// The walls of a command in `folder`: it writes there and in the temporary folders, and Molecule's own
+/// data is out of sight.
+pub(crate) fn walls(folder: &Folder, own_data: Option<PathBuf>) -> confinement::Walls {
+    confinement::Walls { writable: vec![folder.root().to_owned()], closed: own_data }
 }
 
 /// Runs `command` with `/bin/sh` in the folder `cwd` of `folder` (relative, canonical). Dropping the

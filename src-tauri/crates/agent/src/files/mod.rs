@@ -10,6 +10,7 @@ mod refusal;
 mod search;
 #[cfg(test)]
 mod tests;
+mod uploads;
 
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
@@ -20,6 +21,7 @@ use cap_std::fs::{Dir, File, OpenOptions};
 pub(crate) use change::Change;
 pub(crate) use refusal::Refused;
 pub(crate) use search::Query;
+pub(crate) use uploads::{FILE_LIMIT as UPLOAD_LIMIT, Uploads};
 
 /// The name under which agents know their folder (40 §2).
 const VIRTUAL_ROOT: &str = "/workspace";
@@ -107,7 +109,9 @@ impl Folder {
         if given.contains('\0') {
             return Err(Refused::Missing("(a name with a zero byte)".into()));
         }
-        let path = Path::new(given.trim());
+        let path = given.trim();
+        // As messages name files (40 §10.2).
+        let path = Path::new(path.strip_prefix("workspace:").or_else(|| path.strip_prefix("file://")).unwrap_or(path));
         let path = path.strip_prefix(VIRTUAL_ROOT).or_else(|_| path.strip_prefix(&self.root)).unwrap_or(path);
         if path.components().any(|part| matches!(part, Component::RootDir | Component::Prefix(_))) {
             return Err(Refused::Outside(given.to_owned()));

@@ -46,9 +46,10 @@ impl Platform {
     pub(crate) fn request_of(&self, letter: &Letter) -> Value {
         let mut message = Message::user(&*letter.message_id, &*letter.text);
         message.context_id = Some(letter.context_id.clone());
-        let params = SendParams::new(message)
-            .with_metadata("parent_task_id", &*letter.parent_task_id)
-            .with_metadata("source_workspace_id", self.workspace_id());
+        let mut params = SendParams::new(message).with_metadata("source_workspace_id", self.workspace_id());
+        if !letter.parent_task_id.is_empty() {
+            params = params.with_metadata("parent_task_id", &*letter.parent_task_id);
+        }
         request(Method::Send, serde_json::to_value(params))
     }
 
@@ -94,6 +95,19 @@ impl Platform {
             Ok(bytes) => read(name, status, &bytes),
             Err(_) => Try::Failed(Undelivered(format!("the answer of {name} broke off"))),
         }
+    }
+
+    /// Sends this agent its own first prompt and waits for the answer, at most ten minutes (40 §3).
+    pub(crate) async fn prompt_self(&self, text: &str, pause: Duration) -> Result<String, Undelivered> {
+        let letter = Letter {
+            message_id: format!("initial-{}", uuid::Uuid::new_v4()),
+            target_id: self.workspace_id().to_owned(),
+            target_name: "this agent".to_owned(),
+            text: text.to_owned(),
+            context_id: "initial".to_owned(),
+            parent_task_id: String::new(),
+        };
+        self.deliver(&letter, Duration::from_secs(600), pause).await
     }
 
     /// Asks a colleague to stop working on a letter. Best effort.

@@ -1,12 +1,14 @@
 //! What an agent serves (40 §9): JSON-RPC, its card, its transcript, and files for the platform.
 
 mod files;
+mod guard;
 mod rpc;
+mod transcript;
 
 use std::sync::Arc;
 
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use molecule_a2a::card::{AgentCard, Skill};
@@ -35,7 +37,9 @@ pub(crate) fn card(agent: &Agent, url: &str) -> Value {
     let name = agent.config.overrides.name.clone().unwrap_or_else(|| profile.name.clone());
     let role = agent.config.overrides.role.clone().unwrap_or_else(|| profile.role.clone());
     let description = if profile.description.is_empty() { role } else { profile.description.clone() };
-    let skills = profile.skills.iter().map(|skill| Skill::new(skill, skill, "")).collect();
+    let skills = agent.skills(&profile).into_iter();
+    let skills =
+        skills.map(|each| Skill { tags: each.tags, ..Skill::new(each.id, each.name, each.description) }).collect();
     let card = AgentCard::new(name, description, &profile.version, url).and_v1().with_skills(skills);
     let mut card = serde_json::to_value(card).unwrap_or_default();
     card["runtime"] = json!("local");
@@ -51,10 +55,11 @@ pub(crate) async fn serve(listener: TcpListener, agent: Arc<Agent>, card: Value,
         .route("/.well-known/agent-card.json", get(show_card))
         .route("/.well-known/agent.json", get(show_card))
         .route("/health", get(|| async { Json(json!({"status": "ok"})) }))
-        .route("/transcript", get(transcript))
+        .route("/transcript", get(transcript::show))
         .route("/internal/file/read", get(files::read))
         .layer(DefaultBodyLimit::max(MESSAGE_LIMIT))
         .route("/internal/chat/uploads/ingest", post(files::ingest).layer(DefaultBodyLimit::max(files::REQUEST_LIMIT)))
+        .layer(axum::middleware::from_fn(guard::programs_only))
         .with_state(served);
     if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await {
         tracing::error!(%error, "serving ended");
@@ -63,16 +68,6 @@ pub(crate) async fn serve(listener: TcpListener, agent: Arc<Agent>, card: Value,
 
 async fn show_card(State(served): State<Served>) -> Json<Value> {
     Json(served.card.as_ref().clone())
-}
-
-/// The last lines of this agent's conversations are the platform's to show; the embedded agent has no log of
-/// its own beyond them.
-async fn transcript(State(served): State<Served>, headers: HeaderMap) -> Result<Json<Value>, StatusCode> {
-    let token = served.agent.platform.credentials.token();
-    if !shows(&headers, token.as_ref()) {
-        return Err(StatusCode::UNAUTHORIZED);
-    }
-    Ok(Json(json!({"runtime": "local", "supported": false, "lines": [], "cursor": 0, "more": false, "source": ""})))
 }
 
 /// Whether a request shows this bearer; no secret on disk admits nobody (40 §9).

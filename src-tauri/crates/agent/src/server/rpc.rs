@@ -63,8 +63,8 @@ fn incoming(params: &Value) -> Result<Incoming, Box<RpcError>> {
     let own = |key: &str| message.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
     let from = params["metadata"]["source_workspace_id"].as_str().map(|id| format!("peer-{id}"));
     let mut text = reply::message_text(message).unwrap_or_default();
-    for name in attached(message) {
-        text.push_str(&format!("\n[attached file: {name}]"));
+    for file in attached(message) {
+        text.push_str(&format!("\n[attached file: {file}]"));
     }
     Ok(Incoming {
         id: own("messageId").unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
@@ -74,15 +74,20 @@ fn incoming(params: &Value) -> Result<Incoming, Box<RpcError>> {
     })
 }
 
-/// The names of the files of a message.
+/// The files of a message: name, and where an agent finds it.
 fn attached(message: &Value) -> Vec<String> {
     let parts = message["parts"].as_array().into_iter().flatten();
-    let name = |part: &Value| {
+    let file = |part: &Value| {
         let file = part.get("file").or_else(|| part.get("url").map(|_| part))?;
-        let known = ["name", "filename", "uri", "url"].iter().find_map(|key| file.get(*key).and_then(Value::as_str));
-        known.map(str::to_owned)
+        let first = |keys: [&str; 2]| keys.iter().find_map(|key| file.get(*key).and_then(Value::as_str));
+        let (name, uri) = (first(["name", "filename"]), first(["uri", "url"]));
+        let ours = |uri: &&str| ["workspace:", "file:", "/"].iter().any(|start| uri.starts_with(start));
+        match (name, uri.filter(ours)) {
+            (Some(name), Some(path)) => Some(format!("{name} at {}", path.trim_start_matches("workspace:"))),
+            (name, _) => name.or(uri).map(str::to_owned),
+        }
     };
-    parts.filter_map(name).collect()
+    parts.filter_map(file).collect()
 }
 
 async fn send(served: &Served, asked: Asked) -> Response {
@@ -91,6 +96,11 @@ async fn send(served: &Served, asked: Asked) -> Response {
         Err(error) => return refuse(asked.id, *error),
     };
     let turn = turns::begin(&served.agent, incoming);
+    // Whoever does not want to wait asks for the task later (`configuration.blocking`, v1 `returnImmediately`).
+    let wish = &asked.params["configuration"];
+    if wish["blocking"] == false || wish["returnImmediately"] == true {
+        return answer(&asked, json!(turn.task()));
+    }
     match turn.ended().await {
         Ending::Answered(message) => answer(&asked, json!(message)),
         Ending::Failed(fault) => {
@@ -148,7 +158,7 @@ fn watch(turn: Arc<Turn>, asked: &Asked) -> Response {
         let id = id.clone();
         async move {
             let event = turn.event(at).await?;
-            let data = json!({"jsonrpc": "2.0", "id": id, "result": *event}).to_string();
+            let data = json!({"jsonrpc": "2.0", "id": id, "result": event}).to_string();
             let data = match dialect {
                 Dialect::V1 => translate::event(&data, Dialect::V1).unwrap_or(data),
                 Dialect::V03 => data,

@@ -19,9 +19,20 @@ pub(super) async fn target(scope: &Scope, call: &ToolCall) -> Option<Target> {
         return None;
     }
     let wanted = call.input.get("workspace_id")?.as_str()?.trim();
-    let peers = scope.turn.peers(&scope.agent).await;
-    let fits = |peer: &&Peer| peer.id == wanted || peer.name.eq_ignore_ascii_case(wanted);
-    peers.iter().find(fits).map(|peer| Target { id: peer.id.clone(), name: peer.name.clone() })
+    if let Some(known) = find(scope.turn.peers(&scope.agent).await, wanted) {
+        return Some(known);
+    }
+    // Somebody who came since the turn began; or one further away, whom the list does not name.
+    let now = scope.agent.platform.peers().await.unwrap_or_default();
+    let unlisted =
+        || uuid::Uuid::try_parse(wanted).is_ok().then(|| Target { id: wanted.to_owned(), name: wanted.to_owned() });
+    find(&now, wanted).or_else(unlisted)
+}
+
+fn find(peers: &[Peer], wanted: &str) -> Option<Target> {
+    let target = |peer: &Peer| Target { id: peer.id.clone(), name: peer.name.clone() };
+    let by_id = peers.iter().find(|peer| peer.id == wanted);
+    by_id.or_else(|| peers.iter().find(|peer| peer.name.eq_ignore_ascii_case(wanted))).map(target)
 }
 
 fn known(target: Option<&Target>) -> Result<&Target, Failed> {
@@ -43,6 +54,7 @@ pub(super) async fn delegate(scope: &Scope, call: &ToolCall, target: Option<&Tar
     let request = platform.request_of(&letter);
     platform.log_sent(Sent { target_id: &letter.target_id, target_name: &letter.target_name, request: &request }).await;
     let _out = scope.turn.letter_out(&letter);
+    let _shown = scope.agent.presence.waiting(&format!("Waiting for {}", target.name));
     let timing = &scope.agent.config.timing;
     let answer = platform.deliver(&letter, timing.delegation, timing.delegation_retry).await?;
     Ok(answer.into())

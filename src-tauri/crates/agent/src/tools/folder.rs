@@ -1,26 +1,19 @@
 //! The person's folder: reading it, and changing it after the person saw the change.
 
-use std::path::PathBuf;
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use super::{Done, Failed, Outcome, Scope, approved, optional, text};
-use crate::commands;
-use crate::files::{Change, Folder, Query};
+use crate::files::{Change, Folder, Query, Uploads};
 use crate::models::ToolCall;
 
 /// Largest file that is read into a conversation, bytes.
 const READ_LIMIT: u64 = 256 * 1024;
-/// How long a command may run, seconds: by default, and at most.
-const COMMAND_DEFAULT: u64 = 120;
-const COMMAND_MOST: u64 = 600;
 
 fn folder(scope: &Scope) -> Result<&Folder, Failed> {
     scope.agent.folder.as_ref().ok_or_else(|| Failed("you were given no folder".into()))
 }
 
-fn writable(scope: &Scope) -> Result<&Folder, Failed> {
+pub(super) fn writable(scope: &Scope) -> Result<&Folder, Failed> {
     if !scope.agent.may_write() {
         return Err(Failed("you may only read this folder".into()));
     }
@@ -29,6 +22,11 @@ fn writable(scope: &Scope) -> Result<&Folder, Failed> {
 
 pub(super) fn read(scope: &Scope, call: &ToolCall) -> Outcome {
     let path = text(call, "path")?;
+    if let Some(stored) = Uploads::named(path)
+        && let Some(uploads) = scope.agent.uploads()
+    {
+        return Ok(uploads.read_text(stored, READ_LIMIT)?.trim_end().to_owned().into());
+    }
     let from = match optional(call, "from") {
         Some("config") => scope.agent.configs.as_ref().ok_or_else(|| Failed("there is no config folder".into()))?,
         _ => folder(scope)?,
@@ -86,32 +84,4 @@ async fn make(scope: &Scope, call: &ToolCall, change: Change) -> Outcome {
         .await?;
     writable(scope)?.make(&change)?;
     Ok(format!("{} is written.", change.path()).into())
-}
-
-pub(super) async fn command(scope: &Scope, call: &ToolCall) -> Outcome {
-    let command = text(call, "command")?;
-    let folder = writable(scope)?;
-    if folder.holds_own_data() && !cfg!(target_os = "linux") {
-        return Err(Failed("commands cannot run in a folder that holds Molecule's own data".into()));
-    }
-    let cwd = match optional(call, "cwd").filter(|cwd| !cwd.is_empty() && *cwd != ".") {
-        Some(cwd) => folder.resolve(cwd)?,
-        None => PathBuf::new(),
-    };
-    let seconds =
-        call.input.get("timeout_seconds").and_then(Value::as_u64).unwrap_or(COMMAND_DEFAULT).clamp(1, COMMAND_MOST);
-    let reason = optional(call, "reason").unwrap_or_default().to_owned();
-    let shown = if cwd.as_os_str().is_empty() { ".".to_owned() } else { cwd.to_string_lossy().into_owned() };
-    let title = format!("Run {}", molecule_model::preview::ellipsis(command.lines().next().unwrap_or(command), 80));
-    approved(scope, title, reason, json!({"command": command, "cwd": shown})).await?;
-    let walls = commands::walls(folder, &scope.agent.config.config_dir);
-    let finished = commands::run(folder, &cwd, command, Duration::from_secs(seconds), walls).await?;
-    let ended = match (finished.timed_out, finished.code) {
-        (true, _) => format!("It was ended after {seconds} seconds."),
-        (false, Some(0)) => "It succeeded.".to_owned(),
-        (false, Some(code)) => format!("It failed with exit code {code}."),
-        (false, None) => "It was ended by a signal.".to_owned(),
-    };
-    let output = if finished.output.trim().is_empty() { "(no output)" } else { finished.output.trim_end() };
-    Ok(format!("{ended}\n{output}").into())
 }

@@ -1,13 +1,17 @@
 //! The tools of an agent: what a model may ask for, and how it is done.
 
 mod colleagues;
+mod command;
 mod folder;
 mod own;
 mod specs;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
 pub(crate) use colleagues::Target;
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 pub(crate) use specs::offered;
 use tokio::time::Instant;
@@ -56,11 +60,32 @@ pub(crate) struct Scope {
     pub turn: Arc<Turn>,
 }
 
+/// Whether a tool waits for somebody else, so that the turn gives its place up meanwhile.
+pub(crate) fn waits(tool: &str) -> bool {
+    matches!(tool, "delegate_task" | "ask_approval") || changes(tool)
+}
+
+/// Whether a tool changes something that a neighbour of the same round may rest on.
+fn changes(tool: &str) -> bool {
+    matches!(tool, "write_file" | "edit_file" | "run_command")
+}
+
+/// Runs the tools of one round: all at the same time, but changes one after the other in the order in which
+/// the model asked for them.
+pub(crate) async fn run_all(scope: &Scope, calls: Vec<ToolCall>) -> Vec<ToolResult> {
+    let turnstile = tokio::sync::Mutex::new(());
+    let running = calls.into_iter().map(|call| async {
+        let _alone = if changes(&call.name) { Some(turnstile.lock().await) } else { None };
+        run(scope, call).await
+    });
+    join_all(running).await
+}
+
 /// Runs one tool and shows its beginning and end to whoever watches the turn.
-pub(crate) async fn run(scope: &Scope, call: ToolCall) -> ToolResult {
+async fn run(scope: &Scope, call: ToolCall) -> ToolResult {
     let started = Instant::now();
     let target = colleagues::target(scope, &call).await;
-    scope.turn.show_call(&call, target.as_ref(), INPUT_SHOWN);
+    scope.turn.show_call(&call, target.as_ref());
     let outcome = dispatch(scope, &call, target.as_ref()).await;
     let (text, data, is_error) = match outcome {
         Ok(done) => (done.text, done.data, false),
@@ -98,18 +123,28 @@ async fn dispatch(scope: &Scope, call: &ToolCall, target: Option<&colleagues::Ta
         "search_files" => folder::search(scope, call).await,
         "write_file" => folder::write(scope, call).await,
         "edit_file" => folder::edit(scope, call).await,
-        "run_command" => folder::command(scope, call).await,
+        "run_command" => command::run(scope, call).await,
         other => Err(Failed(format!("there is no tool called {other}"))),
     }
 }
 
-/// The arguments as others are shown them.
+/// The arguments as others are shown them: what looks like a secret is replaced, except in what names a place.
 pub(crate) fn shown_input(input: &Value) -> String {
+    let redacted = |text: &str| molecule_model::redact::redact(text).into_owned();
     let text = match input {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
+        Value::String(text) => redacted(text),
+        Value::Object(members) => {
+            let shown = members.iter().map(|(key, value)| match value {
+                Value::String(text) if !matches!(key.as_str(), "path" | "cwd" | "pattern") => {
+                    (key.clone(), redacted(text).into())
+                }
+                other => (key.clone(), other.clone()),
+            });
+            Value::Object(shown.collect()).to_string()
+        }
+        other => redacted(&other.to_string()),
     };
-    molecule_model::preview::preview(&molecule_model::redact::redact(&text), INPUT_SHOWN)
+    molecule_model::preview::preview(&text, INPUT_SHOWN)
 }
 
 /// A text argument that must be there.

@@ -51,10 +51,21 @@ pub(crate) fn offered(agent: &Agent) -> Vec<ToolSpec> {
             json!({"query": text(), "scope": {"type": "string", "enum": ["", "LOCAL", "TEAM", "GLOBAL"]}}),
             &["query"],
         ),
+        spec(
+            "ask_approval",
+            "Ask the person before you do something that cannot be taken back, and wait for the answer. Not needed before write_file, edit_file and run_command, which ask by themselves.",
+            json!({"action": {"type": "string", "description": "what you want to do, in a few words"}, "reason": text()}),
+            &["action"],
+        ),
+        spec(
+            "read_file",
+            "Read a text file: of the person's folder, or with from=config of your own notes.",
+            json!({"path": text(), "from": {"type": "string", "enum": ["folder", "config"]}}),
+            &["path"],
+        ),
     ];
     if agent.folder.is_some() {
         all.extend([
-            spec("read_file", "Read a text file of the folder.", json!({"path": text()}), &["path"]),
             spec(
                 "list_files",
                 "What lies in a folder.",
@@ -71,10 +82,22 @@ pub(crate) fn offered(agent: &Agent) -> Vec<ToolSpec> {
     }
     if agent.may_write() {
         all.extend([
-            spec("write_file", "Write a whole file. The person is shown the change and decides.",
-                json!({"path": text(), "content": text(), "reason": text()}), &["path", "content"]),
-            spec("edit_file", "Replace a passage that occurs exactly once. The person is shown the change and decides.",
-                json!({"path": text(), "old": text(), "new": text(), "reason": text()}), &["path", "old", "new"]),
+            spec(
+                "write_file",
+                "Write a whole file. The person is shown the change and decides.",
+                json!({"path": text(), "content": text(), "reason": text()}),
+                &["path", "content"],
+            ),
+            spec(
+                "edit_file",
+                "Replace a passage that occurs exactly once. The person is shown the change and decides.",
+                json!({"path": text(), "old": text(), "new": text(), "reason": text()}),
+                &["path", "old", "new"],
+            ),
+        ]);
+    }
+    if agent.may_run() {
+        all.extend([
             spec("run_command", "Run a shell command in the folder. The person is shown it and decides.",
                 json!({"command": text(), "cwd": text(), "timeout_seconds": {"type": "integer", "minimum": 1, "maximum": 600}, "reason": text()}),
                 &["command"]),

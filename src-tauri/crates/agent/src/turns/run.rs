@@ -1,45 +1,41 @@
 //! Working on a turn: the rounds between a model and its tools.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use futures_util::future::join_all;
-use tokio::time::sleep;
+use futures_util::FutureExt;
+use futures_util::future::{join, join_all};
 
-use super::{Incoming, Turn};
+use super::{Incoming, Turn, files};
 use crate::agent::Agent;
 use crate::models::rehearsal::{Cast, Rehearsal, Scene};
 use crate::models::{
-    Choice, Conversation, Fault, Opening, Speaker, ToolResult, Transport, Utterance, converse, provider,
+    Choice, Conversation, Fault, Opening, Speaker, ToolResult, Transport, Utterance, Voice, converse, provider,
 };
 use crate::platform::Peer;
 use crate::profile::Profile;
 use crate::{prompt, tools};
 
-/// Rounds of one turn at most.
+/// Rounds of tools of one turn at most.
 const MOST_ROUNDS: usize = 50;
 /// Written before the first prompt is sent, so that it is sent once (40 §2).
 const PROMPTED: &str = ".initial_prompt_done";
 
 /// The turn of this message: the one that works on it already, or a new one.
 pub(crate) fn begin(agent: &Arc<Agent>, incoming: Incoming) -> Arc<Turn> {
-    let (turn, fresh) = agent.turns.open(incoming);
+    let (turn, fresh) = agent.turns.open(incoming, |id| agent.memory.answer_to(id));
     if fresh {
-        tokio::spawn(work(Arc::clone(agent), Arc::clone(&turn)));
+        agent.turns.work.spawn(work(Arc::clone(agent), Arc::clone(&turn)));
     }
     turn
 }
 
 async fn work(agent: Arc<Agent>, turn: Arc<Turn>) {
-    let place = Arc::clone(&agent.turns.places);
     let outcome = tokio::select! {
+        // First: a turn that is called off does nothing more, not even where it just came to its end.
+        biased;
         () = turn.stop().cancelled() => None,
-        outcome = async {
-            // A closed semaphore would be a stopped agent; nobody closes it.
-            let _place = place.acquire_owned().await;
-            turn.working();
-            let _busy = agent.presence.begin(&turn.incoming().text);
-            talk(&agent, &turn).await
-        } => Some(outcome),
+        outcome = AssertUnwindSafe(talk(&agent, &turn)).catch_unwind() => Some(outcome.unwrap_or_else(|_| Err(broken()))),
     };
     match outcome {
         None => {
@@ -48,8 +44,8 @@ async fn work(agent: Arc<Agent>, turn: Arc<Turn>) {
         }
         Some(Ok(())) => {
             agent.presence.ended(None);
-            agent.memory.keep(turn.context_id(), turn.incoming().text.clone(), turn.text());
-            turn.answer();
+            let message = turn.answer(files::spoken_of(&agent, &turn.text()));
+            agent.memory.keep(turn.context_id(), turn.id(), turn.incoming().text.clone(), message);
         }
         Some(Err(fault)) => {
             tracing::warn!(code = %fault.code, "a turn failed");
@@ -59,19 +55,28 @@ async fn work(agent: Arc<Agent>, turn: Arc<Turn>) {
     }
 }
 
+/// A defect of ours; the panic itself is in the log.
+fn broken() -> Fault {
+    Fault::new("internal", "Something inside the agent broke. Send the message again.")
+}
+
 /// Tells colleagues and the person that it is over.
 async fn call_off(agent: &Agent, turn: &Turn) {
     let (letters, questions) = turn.left_out();
     let letters = letters.iter().map(|(target, message)| agent.platform.call_off(target, message));
-    join_all(letters).await;
-    for question in questions {
-        if let Err(fault) = agent.platform.withdraw(&question).await {
+    let questions = questions.iter().map(|question| async {
+        if let Err(fault) = agent.platform.withdraw(question).await {
             tracing::debug!(error = %fault, "a question was not taken back");
         }
-    }
+    });
+    join(join_all(letters), join_all(questions)).await;
 }
 
 async fn talk(agent: &Arc<Agent>, turn: &Arc<Turn>) -> Result<(), Fault> {
+    let place = agent.turns.places.outside();
+    place.enter().await;
+    turn.working();
+    let _busy = agent.presence.begin(&turn.incoming().text);
     let profile = Profile::load(&agent.config.config_dir).map_err(|fault| {
         Fault::new(
             "config_invalid",
@@ -81,7 +86,7 @@ async fn talk(agent: &Arc<Agent>, turn: &Arc<Turn>) -> Result<(), Fault> {
     let mut conversation = open(agent, turn, &profile).await?;
     let scope = tools::Scope { agent: Arc::clone(agent), turn: Arc::clone(turn) };
     let mut results: Vec<ToolResult> = Vec::new();
-    for _ in 0..MOST_ROUNDS {
+    for tool_rounds in 0.. {
         let round = conversation.next(std::mem::take(&mut results), turn.as_ref()).await?;
         turn.count(round.usage);
         if let Some(note) = round.note {
@@ -90,7 +95,18 @@ async fn talk(agent: &Arc<Agent>, turn: &Arc<Turn>) -> Result<(), Fault> {
         if round.calls.is_empty() {
             return Ok(());
         }
-        results = join_all(round.calls.into_iter().map(|call| tools::run(&scope, call))).await;
+        if tool_rounds == MOST_ROUNDS {
+            break;
+        }
+        turn.paragraph();
+        let waits = round.calls.iter().any(|call| tools::waits(&call.name));
+        if waits {
+            place.leave();
+        }
+        results = tools::run_all(&scope, round.calls).await;
+        if waits {
+            place.enter().await;
+        }
     }
     Err(Fault::new(
         "too_many_rounds",
@@ -141,7 +157,8 @@ fn cast(peer: &Peer) -> Cast {
     }
 }
 
-/// Sends the first prompt to this agent itself, once in its life (40 §3 step 11).
+/// Sends the first prompt to this agent itself, once in its life and through the platform, so that it is
+/// logged like any other message (40 §3 step 11).
 pub(crate) async fn initial(agent: Arc<Agent>) {
     agent.registered.cancelled().await;
     let Ok(profile) = Profile::load(&agent.config.config_dir) else { return };
@@ -155,10 +172,8 @@ pub(crate) async fn initial(agent: Arc<Agent>) {
     if marker.exists() || std::fs::write(&marker, b"").is_err() {
         return;
     }
-    sleep(std::time::Duration::from_millis(200)).await;
-    let id = format!("initial-{}", uuid::Uuid::new_v4());
-    let turn = begin(&agent, Incoming { context_id: "initial".into(), id, text, history: Vec::new() });
-    drop(turn.ended().await);
+    let sent = agent.platform.prompt_self(&text, agent.config.timing.delegation_retry).await;
+    tracing::info!(delivered = sent.is_ok(), "the initial prompt was sent");
 }
 
 /// Earlier words that came with a message (40 §10.5).

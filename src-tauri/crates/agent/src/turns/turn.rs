@@ -3,19 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use molecule_a2a::wire::{Artifact, ArtifactUpdate, Event, Message, Part, StatusUpdate, Task, TaskState, TaskStatus};
-use molecule_model::{Timestamp, preview};
+use molecule_a2a::wire::{Artifact, Event, Message, Part, Task, TaskState};
 use serde_json::{Value, json};
 use tokio::sync::{OnceCell, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::log::{self, Happening, Log, REPLY};
 use crate::agent::Agent;
 use crate::models::{Fault, ToolCall, Usage, Utterance, Voice};
-use crate::platform::{Decision, Letter, Peer, Question};
+use crate::platform::{Letter, Peer};
 use crate::tools;
 
-/// The name of the artifact that an answer grows in.
-const REPLY: &str = "reply";
 /// Calls that are kept for the trace (40 §10.5).
 const TRACE_LIMIT: usize = 200;
 
@@ -68,14 +66,17 @@ impl Step {
 
 #[derive(Default)]
 struct State {
-    events: Vec<Arc<Event>>,
+    log: Log,
     ending: Option<Ending>,
     text: String,
+    /// The next words begin a new paragraph.
+    paragraph_due: bool,
     trace: Vec<Step>,
-    /// Per call: how many characters of the answer stood when it began. A screen that reads the answer later puts
-    /// words and calls into the order in which they happened (S172).
+    /// Per call: how many characters of the answer stood when it began. A screen that reads the answer
+    /// later puts words and calls into the order in which they happened (S172).
     offsets: BTreeMap<String, usize>,
     usage: Usage,
+    /// Letters that are out: message → target.
     letters: BTreeMap<String, String>,
     questions: Vec<String>,
 }
@@ -98,7 +99,15 @@ impl Turn {
             stop: CancellationToken::new(),
             peers: OnceCell::new(),
         };
-        turn.emit(Event::Task(Task::new(turn.id(), turn.context_id(), status(TaskState::Submitted))));
+        turn.add(Happening::Taken);
+        turn
+    }
+
+    /// A turn that was answered before this process began.
+    pub(super) fn answered_before(incoming: Incoming, message: Message) -> Self {
+        let turn = Self::new(incoming);
+        turn.say(&message.text());
+        turn.finish(TaskState::Completed, Ending::Answered(Box::new(message.clone())), Some(message));
         turn
     }
 
@@ -118,67 +127,61 @@ impl Turn {
         &self.incoming
     }
 
-    /// Who the agent may talk to, as it was when the turn first asked.
+    /// Who the agent may talk to, as it was when the turn first asked and was told.
     pub(crate) async fn peers(&self, agent: &Agent) -> &[Peer] {
-        self.peers.get_or_init(|| async { agent.platform.peers().await.unwrap_or_default() }).await
+        self.peers.get_or_try_init(|| agent.platform.peers()).await.map_or(&[], Vec::as_slice)
     }
 
     // Events.
 
-    fn emit(&self, event: Event) {
-        let mut state = self.state();
-        state.events.push(Arc::new(event));
-        let count = state.events.len();
-        drop(state);
+    fn add(&self, what: Happening) {
+        let count = self.state().log.add(what);
         self.grown.send_replace(count);
     }
 
     /// The event at `at`; waits for it. `None`: the turn is over and there is none.
-    pub(crate) async fn event(&self, at: usize) -> Option<Arc<Event>> {
+    pub(crate) async fn event(&self, at: usize) -> Option<Event> {
         let mut grown = self.grown.subscribe();
         loop {
-            {
+            let (found, over) = {
                 let state = self.state();
-                if let Some(event) = state.events.get(at) {
-                    return Some(Arc::clone(event));
-                }
-                if state.ending.is_some() {
-                    return None;
-                }
+                (state.log.get(at), state.ending.is_some())
+            };
+            if let Some((when, what)) = found {
+                return Some(log::event(self, at, when, &what));
+            }
+            if over {
+                return None;
             }
             grown.changed().await.ok()?;
         }
     }
 
-    fn update(&self, status: TaskStatus, last: bool) {
-        self.emit(Event::Status(StatusUpdate {
-            task_id: self.id().to_owned(),
-            context_id: self.context_id().to_owned(),
-            status,
-            last,
-            ..StatusUpdate::default()
-        }));
+    /// Gives up what only a running turn needs.
+    pub(super) fn compact(&self) {
+        let mut state = self.state();
+        state.log.compact();
+        state.trace = Vec::new();
+        state.offsets = BTreeMap::new();
     }
 
     pub(super) fn working(&self) {
-        self.update(status(TaskState::Working), false);
+        self.add(Happening::Status(TaskState::Working, None));
     }
 
-    fn progress(&self, state: TaskState, data: Value) {
-        let message =
-            Message::new(molecule_a2a::wire::Role::Agent, uuid::Uuid::new_v4().to_string(), vec![Part::data(data)])
-                .within(self.context_id(), self.id());
-        self.update(status(state).saying(message), false);
+    /// A status with something for a screen.
+    pub(super) fn progress(&self, state: TaskState, data: Value) {
+        self.add(Happening::Status(state, Some(Box::new(data))));
     }
 
     /// A tool begins.
-    pub(crate) fn show_call(&self, call: &ToolCall, target: Option<&tools::Target>, most: usize) {
+    pub(crate) fn show_call(&self, call: &ToolCall, target: Option<&tools::Target>) {
         {
             let mut state = self.state();
             let said = state.text.chars().count();
             state.offsets.insert(call.id.clone(), said);
         }
-        let input = preview::preview(&tools::shown_input(&call.input), most);
+        let input = tools::shown_input(&call.input);
         let mut data = json!({"type": "tool_call", "phase": "start", "id": call.id, "tool": call.name, "input": input});
         if let Some(target) = target {
             data["target_id"] = json!(target.id);
@@ -256,10 +259,13 @@ impl Turn {
         self.state().text.clone()
     }
 
-    pub(super) fn answer(&self) {
+    /// Ends with what was said, and with these files; answers the message.
+    pub(super) fn answer(&self, files: Vec<Part>) -> Message {
         let text = self.text();
-        let message = self.message(if text.trim().is_empty() { "(The agent had nothing to say.)" } else { &text });
-        self.finish(TaskState::Completed, Ending::Answered(Box::new(message.clone())), Some(message));
+        let mut message = self.message(if text.trim().is_empty() { "(The agent had nothing to say.)" } else { &text });
+        message.parts.extend(files);
+        self.finish(TaskState::Completed, Ending::Answered(Box::new(message.clone())), Some(message.clone()));
+        message
     }
 
     pub(super) fn fail(&self, fault: Fault) {
@@ -267,7 +273,11 @@ impl Turn {
         if let Some(seconds) = fault.retry_after {
             error["retry_after"] = json!(seconds);
         }
-        let message = self.message(&fault.text).with_metadata("error", error);
+        let mut message = self.message(&fault.text).with_metadata("error", error);
+        let partial = self.text();
+        if !partial.is_empty() {
+            message = message.with_metadata("partial_text", partial);
+        }
         self.finish(TaskState::Failed, Ending::Failed(fault), Some(message));
     }
 
@@ -277,22 +287,14 @@ impl Turn {
         self.finish(TaskState::Canceled, Ending::Canceled, message);
     }
 
+    /// The first ending counts.
     fn finish(&self, state: TaskState, ending: Ending, message: Option<Message>) {
-        let mut last = status(state);
-        if let Some(message) = message {
-            last = last.saying(message);
-        }
-        let event = Event::Status(StatusUpdate {
-            task_id: self.id().to_owned(),
-            context_id: self.context_id().to_owned(),
-            status: last,
-            last: true,
-            ..StatusUpdate::default()
-        });
         let mut guard = self.state();
-        guard.events.push(Arc::new(event));
+        if guard.ending.is_some() {
+            return;
+        }
+        let count = guard.log.add(Happening::Over(state, message.map(Box::new)));
         guard.ending = Some(ending);
-        let count = guard.events.len();
         drop(guard);
         self.grown.send_replace(count);
     }
@@ -300,11 +302,7 @@ impl Turn {
     /// The task as `tasks/get` shows it.
     pub(crate) fn task(&self) -> Task {
         let state = self.state();
-        let last = state.events.iter().rev().find_map(|event| match &**event {
-            Event::Status(update) => Some(update.status.clone()),
-            _ => None,
-        });
-        let mut task = Task::new(self.id(), self.context_id(), last.unwrap_or_else(|| status(TaskState::Submitted)));
+        let mut task = Task::new(self.id(), self.context_id(), state.log.status(self));
         if !state.text.is_empty() {
             task.artifacts = Some(vec![Artifact::new(REPLY, vec![Part::text(state.text.clone())])]);
         }
@@ -327,52 +325,20 @@ impl Turn {
         Out { turn: self, message_id: letter.message_id.clone() }
     }
 
+    pub(super) fn question_out(&self, id: &str) {
+        self.state().questions.push(id.to_owned());
+    }
+
+    pub(super) fn question_answered(&self, id: &str) {
+        self.state().questions.retain(|open| open != id);
+    }
+
     /// What a turn that was called off leaves behind: letters (target, message) and questions.
     pub(super) fn left_out(&self) -> (Vec<(String, String)>, Vec<String>) {
         let mut state = self.state();
         let letters =
             std::mem::take(&mut state.letters).into_iter().map(|(message, target)| (target, message)).collect();
         (letters, std::mem::take(&mut state.questions))
-    }
-
-    /// Asks the person and waits for the decision. `Err`: no, in words for the model.
-    pub(crate) async fn ask(
-        &self,
-        agent: &Agent,
-        action: String,
-        reason: String,
-        context: Value,
-    ) -> Result<(), String> {
-        let question = Question { action, reason, task_id: self.id().to_owned(), context };
-        let asked = agent.platform.ask(&question).await;
-        let id = asked.map_err(|fault| format!("the person could not be asked: {fault}"))?;
-        self.state().questions.push(id.clone());
-        let data = json!({"type": "approval", "approval_id": id, "action": question.action, "reason": question.reason,
-            "context": question.context});
-        self.progress(TaskState::InputRequired, data);
-        let waiting = agent.presence.waiting(&format!("Waiting for you: {}", question.action));
-        let timing = &agent.config.timing;
-        let decided = tokio::time::timeout(timing.approval_limit, async {
-            loop {
-                match agent.platform.decision(&id).await {
-                    Ok(Decision::Pending) => {}
-                    Ok(decision) => return decision,
-                    Err(fault) => tracing::debug!(error = %fault, "the decision could not be read"),
-                }
-                tokio::time::sleep(timing.approval_poll).await;
-            }
-        })
-        .await;
-        drop(waiting);
-        self.state().questions.retain(|open| *open != id);
-        self.working();
-        match decided {
-            Ok(Decision::Approved) => Ok(()),
-            Ok(Decision::Denied) => Err("the person said no; do not try it another way".into()),
-            Ok(Decision::Expired | Decision::Pending) | Err(_) => {
-                Err("nobody decided in time, so it was not done".into())
-            }
-        }
     }
 }
 
@@ -396,34 +362,22 @@ impl Voice for Turn {
         if delta.is_empty() {
             return;
         }
-        let append = {
-            let mut state = self.state();
-            let append = !state.text.is_empty();
-            state.text.push_str(delta);
-            append
-        };
-        self.emit(Event::Artifact(ArtifactUpdate {
-            task_id: self.id().to_owned(),
-            context_id: self.context_id().to_owned(),
-            artifact: Artifact::new(REPLY, vec![Part::text(delta)]),
-            append,
-            ..ArtifactUpdate::default()
-        }));
+        let mut state = self.state();
+        let due = std::mem::take(&mut state.paragraph_due) && !state.text.is_empty();
+        let words: Box<str> = if due { format!("\n\n{delta}").into() } else { delta.into() };
+        let append = !state.text.is_empty();
+        state.text.push_str(&words);
+        let count = state.log.add(Happening::Said(words, append));
+        drop(state);
+        self.grown.send_replace(count);
     }
 
     fn paragraph(&self) {
-        if !self.state().text.is_empty() {
-            self.say("\n\n");
-        }
+        self.state().paragraph_due = true;
     }
 }
 
-fn status(state: TaskState) -> TaskStatus {
-    let mut status = TaskStatus::new(state);
-    status.timestamp = Some(now().to_string());
-    status
-}
-
-fn now() -> Timestamp {
-    crate::clock::now()
+/// Who holds a turn beside the registry.
+pub(super) fn is_watched(turn: &Arc<Turn>) -> bool {
+    Arc::strong_count(turn) > 1
 }
