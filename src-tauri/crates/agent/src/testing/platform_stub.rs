@@ -8,6 +8,8 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -27,7 +29,7 @@ pub struct Posted {
     pub body: Value,
 }
 
-type Handler = Box<dyn Fn(Posted) -> Response + Send + Sync>;
+type Handler = Arc<dyn Fn(Posted) -> BoxFuture<'static, (u16, Value)> + Send + Sync>;
 
 #[derive(Default)]
 struct Rules {
@@ -83,9 +85,12 @@ impl PlatformStub {
         self.fix("GET", &format!("/registry/{workspace}/peers"), 200, rows.collect());
     }
 
-    /// Answers messages to colleagues (`POST /workspaces/:id/a2a`).
-    pub fn on_message(&self, answer: impl Fn(Posted) -> Response + Send + Sync + 'static) {
-        self.shared.rules.lock().unwrap().a2a = Some(Box::new(answer));
+    /// Answers messages to colleagues (`POST /workspaces/:id/a2a`) with a status and a body.
+    pub fn on_message<F>(&self, answer: impl Fn(Posted) -> F + Send + Sync + 'static)
+    where
+        F: Future<Output = (u16, Value)> + Send + 'static,
+    {
+        self.shared.rules.lock().unwrap().a2a = Some(Arc::new(move |posted| answer(posted).boxed()));
     }
 
     /// Sets the status of every approval asked so far: `approved` or `denied`.
@@ -144,16 +149,25 @@ async fn serve(
         workspace: header("x-workspace-id"),
         body: serde_json::from_slice(&body).unwrap_or_default(),
     };
+    shared.posted.lock().unwrap().push(posted.clone());
     let answer = answer(&shared, &posted);
-    shared.posted.lock().unwrap().push(posted);
     shared.count.send_modify(|count| *count += 1);
-    answer
+    let (status, body) = match answer {
+        Answer::Now(status, body) => (status, body),
+        Answer::Later(answer) => answer.await,
+    };
+    (StatusCode::from_u16(status).unwrap(), Json(body)).into_response()
 }
 
-fn answer(shared: &Shared, posted: &Posted) -> Response {
+enum Answer {
+    Now(u16, Value),
+    Later(BoxFuture<'static, (u16, Value)>),
+}
+
+fn answer(shared: &Shared, posted: &Posted) -> Answer {
     let mut rules = shared.rules.lock().unwrap();
     let path = posted.path.split('?').next().unwrap_or_default();
-    let reply = |status: u16, body: Value| (StatusCode::from_u16(status).unwrap(), Json(body)).into_response();
+    let reply = Answer::Now;
     if let Some((status, body)) = rules.fixed.get(&(posted.method.clone(), path.to_owned())) {
         return reply(*status, body.clone());
     }
@@ -185,7 +199,7 @@ fn answer(shared: &Shared, posted: &Posted) -> Response {
         ("GET", "approvals") => reply(200, Value::Array(rules.approvals.clone())),
         ("POST", "decide") => reply(200, json!({"status": "denied"})),
         ("POST", "a2a") => match &rules.a2a {
-            Some(handler) => handler(posted.clone()),
+            Some(handler) => Answer::Later(handler(posted.clone())),
             None => reply(404, json!({"error": "workspace not found"})),
         },
         _ => reply(404, json!({"error": "no such route in this stub"})),
