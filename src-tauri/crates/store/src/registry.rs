@@ -365,34 +365,39 @@ pub fn peers(conn: &Connection, id: WorkspaceId) -> Result<Option<Vec<Peer>>> {
 /// # Errors
 /// When the table cannot be read.
 pub fn silent_externals(conn: &Connection, cutoff: Timestamp) -> Result<Vec<WorkspaceId>> {
-    ids(
-        conn,
+    let mut query = conn.prepare_cached(
         "SELECT id FROM workspaces WHERE status IN ('online', 'degraded') AND runtime = 'external' AND launched = 0
          AND coalesce(last_heartbeat_at, updated_at) < ?1",
-        cutoff.to_string(),
-    )
+    )?;
+    let rows = query.query_map([cutoff.to_string()], |row| parsed(row, "id"))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Workspaces that count as online: with `launched`, those whose instance is ours.
+/// Who started the agent of a workspace (R-59).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// We did.
+    Ours,
+    /// Somebody else.
+    Theirs,
+}
+
+/// Workspaces that count as online, of one kind.
 ///
 /// # Errors
 /// When the table cannot be read.
-pub fn alive(conn: &Connection, launched: bool) -> Result<Vec<WorkspaceId>> {
-    ids(
-        conn,
-        "SELECT id FROM workspaces WHERE status IN ('online', 'degraded') AND (launched = 1 OR ?1 = '')",
-        if launched { "launched".to_owned() } else { String::new() },
-    )
-}
-
-fn ids(conn: &Connection, sql: &str, value: String) -> Result<Vec<WorkspaceId>> {
+pub fn alive(conn: &Connection, whose: Whose) -> Result<Vec<WorkspaceId>> {
+    let sql = match whose {
+        Whose::Ours => "SELECT id FROM workspaces WHERE status IN ('online', 'degraded') AND launched = 1",
+        Whose::Theirs => "SELECT id FROM workspaces WHERE status IN ('online', 'degraded') AND launched = 0",
+    };
     let mut query = conn.prepare_cached(sql)?;
-    let rows = query.query_map([value], |row| parsed(row, "id"))?;
+    let rows = query.query_map([], |row| parsed(row, "id"))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// No sign of life: `offline`, or `awaiting_agent` for an external agent, in one conditional write (S109), with its
-/// event. A launch that is under way has its own deadline and is left alone.
+/// event. A launch that is under way has its own deadline, and one that failed keeps its reason: both are left alone.
 ///
 /// # Errors
 /// When the rows cannot be written.
@@ -404,7 +409,8 @@ pub fn liveness_lost(tx: &mut Tx<'_>, id: WorkspaceId) -> Result<bool> {
     let Some(runtime) = runtime else { return Ok(false) };
     let trigger = if runtime == runtime::EXTERNAL { Trigger::ExternalStale } else { Trigger::LivenessLost };
     let (from, _) = trigger.edges();
-    let from: Vec<Status> = from.iter().copied().filter(|status| *status != Status::Provisioning).collect();
+    let from: Vec<Status> =
+        from.iter().copied().filter(|status| !matches!(status, Status::Provisioning | Status::Failed)).collect();
     let moved = workspaces::transition_only_from(tx, id, trigger, &from)?.is_some();
     if moved {
         tx.record(EventKind::WorkspaceOffline, id, json!({}))?;
@@ -685,6 +691,8 @@ mod tests {
             .write(move |tx| {
                 new_workspace(tx, ours, "A", None)?;
                 assert!(!liveness_lost(tx, ours)?, "a launch under way has its own deadline");
+                workspaces::transition(tx, ours, Trigger::LaunchFailed)?;
+                assert!(!liveness_lost(tx, ours)?, "a failed launch keeps its reason");
                 register(tx, &registration(ours))?;
                 let stranger = Registration {
                     may_create: true,

@@ -61,7 +61,8 @@ impl Failure {
 /// The two clients.
 pub struct Dispatcher {
     plain: Client<Dialler, Full<Bytes>>,
-    tls: reqwest::Client,
+    /// None where this machine can do no TLS.
+    tls: Option<reqwest::Client>,
 }
 
 impl Dispatcher {
@@ -79,9 +80,11 @@ impl Dispatcher {
             .connect_timeout(CONNECT)
             .pool_idle_timeout(KEEP_IDLE)
             .dns_resolver(Arc::new(CheckedNames(rules)))
-            .build()
-            .unwrap_or_default();
-        Self { plain, tls }
+            .build();
+        if let Err(error) = &tls {
+            tracing::error!(%error, "agents behind https cannot be reached");
+        }
+        Self { plain, tls: tls.ok() }
     }
 
     /// Posts `body` to `url` and answers with the agent's response, whatever its status.
@@ -106,7 +109,8 @@ impl Dispatcher {
         if tls {
             let request = request.body(reqwest::Body::from(body)).map_err(|_| Failure::Unbuildable)?;
             let request = reqwest::Request::try_from(request).map_err(|_| Failure::Unbuildable)?;
-            let answer = self.tls.execute(request).await.map_err(|error| classify(&error))?;
+            let client = self.tls.as_ref().ok_or(Failure::Unreachable("this machine can do no TLS"))?;
+            let answer = client.execute(request).await.map_err(|error| classify(&error))?;
             Ok(Response::from(answer).map(|body| body.map_err(BodyError::from).boxed()))
         } else {
             let request = request.body(Full::new(body)).map_err(|_| Failure::Unbuildable)?;

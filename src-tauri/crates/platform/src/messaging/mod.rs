@@ -13,6 +13,7 @@ mod ending;
 mod flights;
 mod job;
 mod limits;
+mod reader;
 mod recover;
 mod routes;
 mod sender;

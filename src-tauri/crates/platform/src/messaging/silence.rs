@@ -36,7 +36,7 @@ pub struct Silence {
 impl Silence {
     /// Starts listening to the bus, once.
     pub fn listen(self: &Arc<Self>, app: &App) {
-        if self.listening.swap(true, Ordering::AcqRel) {
+        if self.listening.load(Ordering::Acquire) || self.listening.swap(true, Ordering::AcqRel) {
             return;
         }
         let (this, bus) = (Arc::clone(self), app.bus.clone());

@@ -6,18 +6,19 @@ use std::{sync::Arc, time::Duration};
 use axum::http::StatusCode;
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use molecule_a2a::{Collector, Dialect, sse, translate};
+use molecule_a2a::Dialect;
 use molecule_store::inflight::Addressee;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
     Delivered, Job,
-    dispatch::{AnswerBody, LARGEST_ANSWER},
+    dispatch::AnswerBody,
     door::{Reply, is_dead},
     ending::{self, End, INTERRUPTED},
     flights::InFlight,
     limits::{Cut, Limits},
+    reader::Reader,
 };
 use crate::App;
 
@@ -45,7 +46,7 @@ struct Outlet(Option<mpsc::Sender<Bytes>>);
 
 impl Outlet {
     async fn send(&mut self, piece: Bytes) {
-        let Some(sender) = &self.0 else { return };
+        let Some(sender) = self.0.as_ref().filter(|_| !piece.is_empty()) else { return };
         match tokio::time::timeout(STALLED, sender.send(piece)).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) | Err(_) => self.0 = None,
@@ -59,15 +60,20 @@ impl Relay<'_> {
         let (sender, events) = mpsc::channel(WAITING);
         let taken = reply.send(Ok(Delivered::Streaming { status, events })).is_ok();
         let mut outlet = Outlet(taken.then_some(sender));
-        let mut reader =
-            Reader { decoder: sse::Decoder::new(LARGEST_ANSWER), collector: Collector::new(LARGEST_ANSWER) };
+        let mut reader = Reader::new(self.back);
         let broken = loop {
             let frame = match self.limits.bound(body.frame()).await {
                 Ok(Some(Ok(frame))) => frame,
-                Ok(None) if reader.collector.is_complete() => break None,
-                Ok(None) => break Some(Broken::CutOff),
+                Ok(None) => {
+                    let rest = reader.end();
+                    if reader.is_complete() {
+                        outlet.send(rest).await;
+                        break None;
+                    }
+                    break Some(Broken::CutOff);
+                }
                 // What follows the last event is nobody's loss.
-                Ok(Some(Err(_))) | Err(_) if reader.collector.is_complete() => break None,
+                Ok(Some(Err(_))) | Err(_) if reader.is_complete() => break None,
                 Ok(Some(Err(error))) => {
                     tracing::info!(workspace_id = %self.job.target, %error, "an agent's stream broke");
                     break Some(Broken::CutOff);
@@ -76,10 +82,11 @@ impl Relay<'_> {
             };
             let Ok(piece) = frame.into_data() else { continue };
             self.limits.hear();
-            match reader.take(&piece, self.flight.as_ref(), self.back) {
-                Some(translated) => outlet.send(translated).await,
-                None => outlet.send(piece).await,
+            let whole = reader.take(piece);
+            if let (Some(flight), Some(task)) = (&self.flight, reader.new_task()) {
+                flight.set_task(&task);
             }
+            outlet.send(whole).await;
         };
         self.end(status, reader, broken, outlet).await;
     }
@@ -90,7 +97,7 @@ impl Relay<'_> {
             _ => false,
         };
         let why = broken.map(|broken| broken.text(dead));
-        let body = reader.finish(self.back);
+        let body = reader.finish();
         let end = match broken {
             Some(Broken::ByUs(Cut::Stopping)) if body.is_empty() => End::Interrupted,
             _ => End::Answered { status, body: &body, broken: why },
@@ -139,65 +146,4 @@ impl Broken {
             Self::ByUs(_) => "agent_silent",
         }
     }
-}
-
-/// Reads along.
-struct Reader {
-    decoder: sse::Decoder,
-    collector: Collector,
-}
-
-impl Reader {
-    /// Takes a piece. Answers what goes on in its stead, where the caller speaks another dialect.
-    fn take(&mut self, piece: &Bytes, flight: Option<&InFlight>, back: Option<Dialect>) -> Option<Bytes> {
-        self.decoder.feed(piece);
-        let mut translated = String::new();
-        // A stream with an event that is too large to read is handed on unread.
-        while let Ok(Some(event)) = self.decoder.next_event() {
-            self.note(&event, flight);
-            if let Some(dialect) = back {
-                let data = translate::event(&event.data, dialect).unwrap_or(event.data);
-                for line in data.split('\n') {
-                    translated.push_str("data: ");
-                    translated.push_str(line);
-                    translated.push('\n');
-                }
-                translated.push('\n');
-            }
-        }
-        back.is_some().then(|| Bytes::from(translated))
-    }
-
-    fn note(&mut self, event: &sse::Event, flight: Option<&InFlight>) {
-        self.collector.push(&event.data);
-        if let Some(task) = flight.and_then(|_| task_of(&event.data)) {
-            flight.into_iter().for_each(|flight| flight.set_task(&task));
-        }
-    }
-
-    /// The one answer, in the caller's dialect; empty where nothing came that says anything.
-    fn finish(self, back: Option<Dialect>) -> Bytes {
-        let Self { decoder, mut collector } = self;
-        if let Some(last) = decoder.finish() {
-            collector.push(&last.data);
-        }
-        let Some(collected) = collector.finish() else { return Bytes::new() };
-        let body = collected.body.to_string();
-        match back.and_then(|dialect| translate::event(&body, dialect)) {
-            Some(translated) => Bytes::from(translated),
-            None => Bytes::from(body),
-        }
-    }
-}
-
-/// The task that the first event of a stream names, so that a reloaded screen can stop it.
-fn task_of(data: &str) -> Option<String> {
-    // Only the announcement is of interest; it is small and comes first.
-    if !data.contains("\"task\"") {
-        return None;
-    }
-    let event: Value = serde_json::from_str(data).ok()?;
-    let result = event.get("result")?;
-    let task = result.get("task").or_else(|| (result.get("kind")? == "task").then_some(result))?;
-    Some(task.get("id")?.as_str()?.to_owned())
 }

@@ -97,12 +97,16 @@ impl Presence {
         self.state().known.get(&id).and_then(|known| known.overrides.idle_timeout)
     }
 
-    /// Begins a sweep. Where it comes so late that the machine slept or its clock was set, everybody gets one
-    /// more interval, so that nobody is called dead for our own absence (S110, R3).
+    /// Begins a sweep. Where it comes so late that the machine slept or its clock was set, and at the first one,
+    /// everybody gets one more interval, so that nobody is called dead for our own absence (S110, R3).
     pub fn begin_sweep(&self, now: Timestamp, period: Duration) {
         let mut state = self.state();
         let period = i64::try_from(period.as_secs()).unwrap_or(i64::MAX);
-        let late = state.swept.replace(now).map_or(0, |before| now.seconds_since(before) - period);
+        let Some(before) = state.swept.replace(now) else {
+            state.woke = Some(now);
+            return;
+        };
+        let late = now.seconds_since(before) - period;
         let latest = now.plus_seconds(LIVENESS);
         if !(-SLEPT..=SLEPT).contains(&late) {
             tracing::info!(
@@ -116,7 +120,7 @@ impl Presence {
         }
     }
 
-    /// When the machine last came back from sleep.
+    /// When the machine last came back from sleep, or the server began.
     #[must_use]
     pub fn woke(&self) -> Option<Timestamp> {
         self.state().woke

@@ -13,11 +13,12 @@ use crate::{
 /// Between two sweeps.
 pub const PERIOD: Duration = Duration::from_secs(15);
 
-/// Starts the loop. Who counted as online when the server stopped gets one interval to be heard of.
+/// Starts the loop. Who counted as online when the server stopped gets one interval to be heard of; what we launch
+/// is brought back by the recovery and expected from its register on.
 pub fn start(app: &App) {
     let worker = Arc::clone(app);
     app.tasks.detach("presence-arm", async move {
-        match worker.store.read(|conn| registry::alive(conn, false)).await {
+        match worker.store.read(|conn| registry::alive(conn, registry::Whose::Theirs)).await {
             Ok(ids) => ids.into_iter().for_each(|id| worker.presence.touch(id, worker.now())),
             Err(error) => tracing::error!(%error, "who was online could not be read"),
         }
@@ -81,7 +82,7 @@ async fn processes(app: &App) {
     if app.recovering.steps().contains(&"agents") {
         return;
     }
-    let ids = match app.store.read(|conn| registry::alive(conn, true)).await {
+    let ids = match app.store.read(|conn| registry::alive(conn, registry::Whose::Ours)).await {
         Ok(ids) => ids,
         Err(error) => return tracing::error!(%error, "running workspaces could not be read"),
     };
