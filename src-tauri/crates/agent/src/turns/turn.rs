@@ -72,9 +72,9 @@ struct State {
     /// The next words begin a new paragraph.
     paragraph_due: bool,
     trace: Vec<Step>,
-    /// Per call: how many characters of the answer stood when it began. A screen that reads the answer
-    /// later puts words and calls into the order in which they happened (S172).
-    offsets: BTreeMap<String, usize>,
+    /// Per call: its place in the order of beginning, and how many characters of the answer stood then. A
+    /// screen that reads the answer later puts words and calls into the order in which they happened (S172).
+    offsets: BTreeMap<String, (usize, usize)>,
     usage: Usage,
     /// Letters that are out: message → target.
     letters: BTreeMap<String, String>,
@@ -179,7 +179,8 @@ impl Turn {
         {
             let mut state = self.state();
             let said = state.text.chars().count();
-            state.offsets.insert(call.id.clone(), said);
+            let nth = state.offsets.len();
+            state.offsets.insert(call.id.clone(), (nth, said));
         }
         let input = tools::shown_input(&call.input);
         let mut data = json!({"type": "tool_call", "phase": "start", "id": call.id, "tool": call.name, "input": input});
@@ -236,12 +237,14 @@ impl Turn {
     /// The message that a finished turn is told in.
     fn message(&self, text: &str) -> Message {
         let state = self.state();
-        let trace: Vec<Value> = state
-            .trace
-            .iter()
+        // Calls that ran side by side are noted as they end, and told as they began.
+        let mut steps: Vec<&Step> = state.trace.iter().collect();
+        steps.sort_by_key(|step| state.offsets.get(&step.id).map(|(nth, _)| *nth));
+        let trace: Vec<Value> = steps
+            .into_iter()
             .map(|step| {
                 let mut entry = step.trace();
-                if let Some(said) = state.offsets.get(&step.id) {
+                if let Some((_, said)) = state.offsets.get(&step.id) {
                     entry["text_offset"] = json!(said);
                 }
                 entry
