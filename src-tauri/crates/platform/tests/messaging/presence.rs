@@ -104,3 +104,21 @@ async fn s112_a_process_that_is_gone_is_found() {
     assert_eq!(told.workspace, Some(a.id));
     t.bed.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s110_a_fresh_server_calls_nobody_silent() {
+    let t = Timed::new().await;
+    let theirs = t.external("Theirs").await;
+    let ours = t.bed.agent("Ours", None, "http://127.0.0.1:9876").await;
+    let dir = Arc::clone(&t.bed.dir);
+    t.bed.stop().await;
+    // Down for an hour.
+    t.clock.advance(3_600);
+    let bed = Bed::start(dir, |_| {}, t.clock.clone()).await;
+    let t = Timed { bed, clock: t.clock };
+    t.pass(75).await;
+    assert_eq!((t.status(ours.id).await, t.status(theirs.id).await), (Status::Online, Status::Online));
+    t.pass(120).await;
+    assert_eq!((t.status(ours.id).await, t.status(theirs.id).await), (Status::Offline, Status::AwaitingAgent));
+    t.bed.stop().await;
+}

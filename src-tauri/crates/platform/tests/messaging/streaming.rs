@@ -184,8 +184,14 @@ async fn a_stream_that_is_cut_says_so_and_keeps_what_came() {
     fed.send(task()).await;
     let answer = sending.await.unwrap().unwrap();
     fed.send(chunk("half a sen", false)).await;
+    fed.feed().send(Bytes::from_static(b"data: {\"jsonrpc\":\"2.0\",\"res")).await.unwrap();
     fed.end();
     let text = answer.text().await.unwrap();
+    let events = text.trim().split("\n\n").map(|event| event.strip_prefix("data: ").unwrap());
+    assert!(
+        events.map(serde_json::from_str::<Value>).all(|event| event.is_ok()),
+        "half an event was handed on: {text}"
+    );
     let last: Value = serde_json::from_str(text.trim().rsplit("data: ").next().unwrap()).unwrap();
     assert_eq!(last["id"], "r1");
     assert_eq!(last["error"]["data"]["code"], "stream_cut");
