@@ -15,5 +15,6 @@ mod agents {
     mod demo;
     mod dialects;
     mod external;
+    mod interrupted;
     mod kills;
 }

@@ -16,7 +16,9 @@ mod server {
     mod capability;
     mod data_directory;
     mod events;
+    mod foreign_page;
     mod hosts;
+    mod keys;
     mod launch;
     mod origins;
     mod pages;

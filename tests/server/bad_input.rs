@@ -78,6 +78,22 @@ async fn bad_input_broken_yaml_is_told_with_file_line_and_reason_and_the_rest_is
     still_up(&server).await;
 }
 
+/// an id that is there twice is one template, the person's own.
+#[tokio::test]
+async fn bad_input_r45_a_template_id_that_is_there_twice_is_the_persons_own() {
+    let builder = TestServer::builder();
+    let templates = builder.data().join("templates");
+    write(&templates.join("workspaces/claude-code-default/config.yaml"), "name: Mine\nruntime: local\n");
+    write(&templates.join("orgs/product-team/org.yaml"), "name: My team\nworkspaces:\n  - name: Only me\n");
+    let server = builder.start().await;
+    let listed = server.admin().get("/templates").await.expect(200);
+    let twice = listed.as_array().unwrap().iter().filter(|row| row["id"] == "claude-code-default");
+    assert_eq!(twice.map(|row| row["name"].as_str().unwrap()).collect::<Vec<_>>(), ["Mine"]);
+    let listed = server.admin().get("/org/templates").await.expect(200);
+    let twice = listed.as_array().unwrap().iter().filter(|row| row["dir"] == "product-team");
+    assert_eq!(twice.map(|row| row["name"].as_str().unwrap()).collect::<Vec<_>>(), ["My team"]);
+}
+
 /// what is mended is seen within a second or so, without a restart.
 #[tokio::test]
 async fn bad_input_a_mended_template_is_listed_without_a_restart() {

@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{net::TcpListener, sync::Notify, task::JoinHandle};
 
 /// One request that came in.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ type Answer = Box<dyn FnMut(&Seen) -> (u16, Value) + Send>;
 struct Shared {
     seen: Mutex<Vec<Seen>>,
     answer: Mutex<Answer>,
+    /// Answers wait for it, where the agent holds them back.
+    gate: Option<Notify>,
 }
 
 /// A running fake agent; ends when dropped.
@@ -55,12 +57,26 @@ impl FakeAgent {
 
     /// Answers with what `answer` makes of each request.
     pub async fn answering(answer: impl FnMut(&Seen) -> (u16, Value) + Send + 'static) -> Self {
-        let shared = Arc::new(Shared { seen: Mutex::default(), answer: Mutex::new(Box::new(answer)) });
+        Self::run(answer, None).await
+    }
+
+    /// Takes messages and answers none before [`Self::release`], one answer a call.
+    pub async fn holding() -> Self {
+        Self::run(|seen| (200, says(&seen.body, "at last")), Some(Notify::new())).await
+    }
+
+    async fn run(answer: impl FnMut(&Seen) -> (u16, Value) + Send + 'static, gate: Option<Notify>) -> Self {
+        let shared = Arc::new(Shared { seen: Mutex::default(), answer: Mutex::new(Box::new(answer)), gate });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let router = Router::new().fallback(serve).with_state(Arc::clone(&shared));
         let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { shared, url, serving }
+    }
+
+    /// Lets one answer of a [`Self::holding`] agent out.
+    pub fn release(&self) {
+        self.shared.gate.as_ref().unwrap().notify_one();
     }
 
     /// Its base URL.
@@ -96,5 +112,8 @@ async fn serve(
     let seen = Seen { method, path: uri.path().to_owned(), headers, body };
     let (status, answer) = (shared.answer.lock().unwrap())(&seen);
     shared.seen.lock().unwrap().push(seen);
+    if let Some(gate) = &shared.gate {
+        gate.notified().await;
+    }
     (StatusCode::from_u16(status).unwrap(), Json(answer)).into_response()
 }
