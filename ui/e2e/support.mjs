@@ -58,15 +58,18 @@ export async function startServer() {
 
   const base = new URL(link).origin;
   const token = (await readFile(join(home, 'admin.token'), 'utf8')).trim();
+  const api = async (method, path, body) => {
+    const headers = { Authorization: `Bearer ${token}`, ...(body && { 'Content-Type': 'application/json' }) };
+    const answer = await fetch(base + path, { method, headers, body: JSON.stringify(body) });
+    assert.equal(answer.status, 200, `${method} ${path}`);
+    return answer.json();
+  };
   return {
     base, home, link, stop,
     log: () => log.split('\n').slice(-40).join('\n'),
     configs: (id, file) => join(home, 'workspaces', id, 'configs', file),
-    async get(path) {
-      const answer = await fetch(base + path, { headers: { Authorization: `Bearer ${token}` } });
-      assert.equal(answer.status, 200, path);
-      return answer.json();
-    },
+    get: (path) => api('GET', path),
+    put: (path, body) => api('PUT', path, body),
     /** The process of every agent that runs, by workspace id. */
     async pids() {
       const ids = await readdir(join(home, 'workspaces'));
