@@ -19,6 +19,8 @@ mod server;
 mod skills;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+#[cfg(test)]
+mod tests;
 mod tools;
 mod turns;
 

@@ -10,15 +10,20 @@ use std::path::PathBuf;
 /// What a command may touch.
 #[derive(Clone, Debug)]
 pub(crate) struct Walls {
-    /// Where it may write.
+    /// Where it may write, whatever is closed around it.
     pub writable: Vec<PathBuf>,
+    /// Where it may write too, except in what is closed.
+    pub scratch: Vec<PathBuf>,
     /// Where it may not even look.
     pub closed: Option<PathBuf>,
 }
 
+/// Scratch space that every program expects.
+pub(crate) const SCRATCH: [&str; 3] = ["/tmp", "/var/tmp", "/dev/shm"];
+
 #[cfg(target_os = "linux")]
 mod linux {
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
 
     use landlock::{
         ABI, Access, AccessFs, BitFlags, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr,
@@ -35,9 +40,6 @@ mod linux {
     /// Devices that every program may write to.
     const DEVICES: [&str; 8] =
         ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/ptmx", "/dev/pts"];
-
-    /// Scratch space that every program expects.
-    const SCRATCH: [&str; 3] = ["/tmp", "/var/tmp", "/dev/shm"];
 
     impl Walls {
         /// Confines the calling thread and everything that it starts from now on.
@@ -58,7 +60,8 @@ mod linux {
                 Ruleset::default().handle_access(AccessFs::from_all(INTERFACE))?.scope(Scope::Signal)?.create()?;
             rules = self.allow(rules, Path::new("/"), AccessFs::from_read(INTERFACE))?;
             let everything = AccessFs::from_all(INTERFACE);
-            for path in DEVICES.iter().chain(&SCRATCH).map(Path::new) {
+            let scratch = self.scratch.iter().map(PathBuf::as_path);
+            for path in DEVICES.iter().map(Path::new).chain(scratch) {
                 rules = self.allow(rules, path, everything)?;
             }
             // The folder may lie inside the closed data; it is open all the same.
@@ -118,7 +121,7 @@ impl Walls {
     /// No walls on this system.
     #[expect(clippy::unnecessary_wraps, reason = "one signature on every system")]
     pub(crate) fn raise(&self) -> std::io::Result<()> {
-        let _ = (&self.writable, &self.closed);
+        let _ = (&self.writable, &self.scratch, &self.closed);
         Ok(())
     }
 }

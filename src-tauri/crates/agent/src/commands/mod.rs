@@ -53,7 +53,8 @@ pub(crate) struct Finished {
 /// The walls of a command in `folder`: it writes there and in the temporary folders, and Molecule's own
 /// data is out of sight.
 pub(crate) fn walls(folder: &Folder, own_data: Option<PathBuf>) -> confinement::Walls {
-    confinement::Walls { writable: vec![folder.root().to_owned()], closed: own_data }
+    let scratch = confinement::SCRATCH.map(PathBuf::from).into();
+    confinement::Walls { writable: vec![folder.root().to_owned()], scratch, closed: own_data }
 }
 
 /// Runs `command` with `/bin/sh` in the folder `cwd` of `folder` (relative, canonical). Dropping the

@@ -14,9 +14,8 @@ struct Ground {
 
 impl Ground {
     fn new() -> Self {
-        // Not in the temporary folder of the system, where commands may write.
-        let beside = std::env::current_exe().unwrap();
-        let base = tempfile::tempdir_in(beside.parent().unwrap()).unwrap();
+        let base = tempfile::tempdir().unwrap();
+        fs::create_dir(base.path().join("scratch")).unwrap();
         fs::create_dir_all(base.path().join("data/workspaces/w/workspace/sub")).unwrap();
         fs::create_dir(base.path().join("outside")).unwrap();
         fs::write(base.path().join("data/admin.token"), "the token").unwrap();
@@ -29,7 +28,9 @@ impl Ground {
     }
 
     fn walls(&self) -> Walls {
-        Walls { writable: vec![self.folder.root().to_owned()], closed: Some(self.path("data")) }
+        // The ground itself lies in the scratch space of the system.
+        let scratch = vec![self.path("scratch")];
+        Walls { writable: vec![self.folder.root().to_owned()], scratch, closed: Some(self.path("data")) }
     }
 
     async fn run(&self, command: &str) -> Finished {
@@ -150,14 +151,16 @@ mod walls {
         let outside = ground.path("outside");
         let done = ground
             .run(&format!(
-                "echo a > inside.txt; echo b > {0}/new; echo c > ../stolen; mv inside.txt {0}/moved; ln -s {0} door; echo d > door/new; true",
-                outside.display()
+                "echo a > inside.txt; echo s > {1}/s; echo b > {0}/new; echo c > ../stolen; mv inside.txt {0}/moved; ln -s {0} door; echo d > door/new; true",
+                outside.display(),
+                ground.path("scratch").display(),
             ))
             .await;
         assert_eq!(done.code, Some(0), "{done:?}");
         assert!(ground.folder.root().join("inside.txt").exists(), "{done:?}");
         assert_eq!(fs::read_dir(&outside).unwrap().count(), 0, "{done:?}");
         assert!(!ground.path("data/workspaces/w/stolen").exists());
+        assert!(ground.path("scratch/s").exists());
     }
 
     #[tokio::test]

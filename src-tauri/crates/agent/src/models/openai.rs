@@ -272,12 +272,12 @@ impl Answer {
         &mut self.calls[at]
     }
 
-    /// Ids where the server gave none: the results need something to refer to.
+    /// Ids where the server gave none: results and screens need something to refer to, unique in the turn.
     fn closed(mut self) -> Self {
         self.calls.retain(|call| !call.name.is_empty());
-        for (at, call) in self.calls.iter_mut().enumerate() {
+        for call in &mut self.calls {
             if call.id.is_empty() {
-                call.id = format!("call_{at}");
+                call.id = format!("call_{}", uuid::Uuid::new_v4().simple());
             }
         }
         self

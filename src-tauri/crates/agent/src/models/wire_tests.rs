@@ -233,7 +233,7 @@ async fn local_servers_with_habits_of_their_own() {
 
     let body = "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"function\":{\"name\":\"look\",\"arguments\":\"\"}}]},\"finish_reason\":\"tool_calls\"}]}\n\ndata: [DONE]\n\n";
     let call = first_round(Wire::OpenAi, Reply::Raw(body.into())).await.0.unwrap().calls.remove(0);
-    assert_eq!((call.id.as_str(), call.input), ("call_0", json!({})));
+    assert!(call.id.starts_with("call_") && call.input == json!({}), "{call:?}");
 }
 
 #[tokio::test]

@@ -51,7 +51,7 @@ fn calls(wanted: &[(String, Value)]) -> String {
         out += &event(
             "content_block_start",
             &json!({"type": "content_block_start", "index": index, "content_block": {
-                "type": "tool_use", "id": format!("toolu_{at}"), "name": name, "input": {},
+                "type": "tool_use", "id": format!("toolu_{}", uuid::Uuid::new_v4().simple()), "name": name, "input": {},
             }}),
         );
         let text = input.to_string();

@@ -39,7 +39,7 @@ fn calls(wanted: &[(String, Value)]) -> String {
     for (index, (name, input)) in wanted.iter().enumerate() {
         out += &chunk(
             &json!({"tool_calls": [{
-                "index": index, "id": format!("call_stub_{index}"), "type": "function", "function": {"name": name, "arguments": ""},
+                "index": index, "id": format!("call_{}", uuid::Uuid::new_v4().simple()), "type": "function", "function": {"name": name, "arguments": ""},
             }]}),
             None,
         );

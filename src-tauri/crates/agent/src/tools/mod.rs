@@ -5,8 +5,6 @@ mod command;
 mod folder;
 mod own;
 mod specs;
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 

@@ -53,7 +53,7 @@ pub(crate) fn offered(agent: &Agent) -> Vec<ToolSpec> {
         ),
         spec(
             "ask_approval",
-            "Ask the person before you do something that cannot be taken back, and wait for the answer. Not needed before write_file, edit_file and run_command, which ask by themselves.",
+            "Ask the person before you do something that cannot be taken back, and wait for the answer. Changes of files and commands ask by themselves.",
             json!({"action": {"type": "string", "description": "what you want to do, in a few words"}, "reason": text()}),
             &["action"],
         ),

@@ -10,8 +10,6 @@ mod memory;
 mod place;
 mod question;
 mod run;
-#[cfg(test)]
-mod tests;
 mod turn;
 
 use std::collections::{HashMap, VecDeque};
