@@ -133,7 +133,7 @@ async fn done_when_7_open_start_the_demo_send_a_message_read_the_reply() {
     window.type_into("//textarea", ENTER).await;
     window.reads("Short version").await;
     window.reads("Test engineer adds").await;
-    window.reads("The team wrote down on the way").await;
+    window.find("//article[@data-state='done']").await;
     window.picture("window.png").await;
 
     // A second start brings the first one's window to the front and ends; the first goes on.
