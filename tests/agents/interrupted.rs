@@ -139,3 +139,21 @@ async fn done_when_4_an_agent_that_dies_in_a_turn_ends_that_turn() {
     assert!(!text(&row, "error_detail").is_empty(), "{row}");
     super::bed::everybody_online(&server, members.len()).await;
 }
+
+/// A stop, or a kill, in the middle of launches is no failure of anybody: the next start takes them up again.
+#[tokio::test]
+async fn done_when_4_launches_under_way_when_the_server_ends_are_taken_up_again() {
+    let mut server = TestServer::start().await;
+    let mut count = 0;
+    for round in 0..4 {
+        let made = server.admin().post("/org/import", &json!({"dir": "product-team"})).await.expect(201);
+        count += made["workspaces"].as_array().unwrap().len();
+        if round % 2 == 0 {
+            server.stop();
+        } else {
+            server.kill9();
+        }
+        server.restart().await;
+    }
+    super::bed::everybody_online(&server, count).await;
+}

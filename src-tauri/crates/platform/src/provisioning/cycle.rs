@@ -46,6 +46,11 @@ async fn settle(app: &App, id: WorkspaceId, reason: Reason, failed: Failure, sin
     if app.provisioning.lanes.is_superseded(id) {
         return;
     }
+    // The server ends, and that is nobody's failure: the row stays in `provisioning`, and the next start
+    // takes the launch up again.
+    if app.tasks.stopping().is_cancelled() {
+        return;
+    }
     if reason.is_persistent() && failed.is_passing() && crashes::again(app, id) {
         return;
     }
