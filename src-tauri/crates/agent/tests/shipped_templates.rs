@@ -35,3 +35,13 @@ fn every_shipped_config_is_read_without_a_fault() {
         );
     }
 }
+
+#[test]
+fn the_example_of_the_reference_is_one() {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../docs/agents.md")).unwrap();
+    let examples: Vec<&str> = text.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(examples.iter().any(|example| example.contains("rehearsal:")));
+    for example in examples {
+        assert_eq!(molecule_agent::check_config(example), Ok(()), "{example}");
+    }
+}

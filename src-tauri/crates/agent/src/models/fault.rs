@@ -100,7 +100,8 @@ impl Fault {
 
     pub(crate) fn unreachable(endpoint: &Endpoint) -> Self {
         let what = if endpoint.is_local() {
-            format!("Nothing answers at {}: is {} running?", endpoint.base_url, endpoint.provider)
+            let program = if endpoint.key_variable.is_none() { endpoint.provider } else { "the server there" };
+            format!("Nothing answers at {}: is {program} running?", endpoint.base_url)
         } else {
             format!(
                 "{} cannot be reached at {}. Check the network connection and the address.",

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -11,12 +12,16 @@ use futures_util::stream;
 use molecule_a2a::jsonrpc::{self, RpcError};
 use molecule_a2a::{Dialect, Method, reply, sse, translate};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::Served;
 use crate::turns::{self, Ending, Incoming, Turn};
 
 /// Where messages belong that name no conversation.
 const MAIN: &str = "main";
+
+/// A stream that has nothing to tell says so this often: whoever reads it sees that it is not dead.
+const QUIET: Duration = Duration::from_secs(15);
 
 /// One request as it came.
 struct Asked {
@@ -157,13 +162,16 @@ fn watch(turn: Arc<Turn>, asked: &Asked) -> Response {
     let events = stream::unfold((turn, 0), move |(turn, at)| {
         let id = id.clone();
         async move {
-            let event = turn.event(at).await?;
+            let event = match timeout(QUIET, turn.event(at)).await {
+                Ok(event) => event?,
+                Err(_) => return Some((Ok::<_, Infallible>(sse::comment("still here")), (turn, at))),
+            };
             let data = json!({"jsonrpc": "2.0", "id": id, "result": event}).to_string();
             let data = match dialect {
                 Dialect::V1 => translate::event(&data, Dialect::V1).unwrap_or(data),
                 Dialect::V03 => data,
             };
-            Some((Ok::<_, Infallible>(sse::data(&data)), (turn, at + 1)))
+            Some((Ok(sse::data(&data)), (turn, at + 1)))
         }
     });
     let headers = [(header::CONTENT_TYPE, sse::CONTENT_TYPE), (header::CACHE_CONTROL, "no-cache")];
