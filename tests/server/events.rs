@@ -117,6 +117,45 @@ async fn contract_10_15_an_agent_hears_its_relatives_only() {
     assert!(!about.contains(&stranger.as_str()), "{about:?}");
 }
 
+/// 10 §14.5: one workspace's events as `data:` frames, after a first comment; R-20 for the numbers.
+#[tokio::test]
+async fn contract_10_14_the_stream_of_one_workspace() {
+    use futures_util::StreamExt;
+
+    let server = TestServer::start().await;
+    let (mine, other) = (external(&server, "Mine").await, external(&server, "Other").await);
+    let admin = server.admin();
+    let since = server.state().await["event_seq"].as_i64().unwrap();
+    let path = format!("/workspaces/{mine}/events/stream?since={since}");
+    let answer = admin.request(reqwest::Method::GET, &path).send().await.unwrap();
+    for (name, value) in
+        [("content-type", "text/event-stream"), ("cache-control", "no-cache"), ("x-accel-buffering", "no")]
+    {
+        assert_eq!(answer.headers()[name], value);
+    }
+    for (id, words) in [(&other, "not for you"), (&mine, "first"), (&mine, "second")] {
+        let body = json!({"message": words});
+        admin.post(&format!("/workspaces/{id}/notify"), &body).await.expect(200);
+    }
+    let mut stream = answer.bytes_stream();
+    let mut text = String::new();
+    while text.matches("data: ").count() < 2 {
+        let piece = tokio::time::timeout(crate::support::SOON, stream.next()).await;
+        text.push_str(&String::from_utf8_lossy(&piece.expect("no frame came").unwrap().unwrap()));
+    }
+    let frames: Vec<&str> = text.split_inclusive("\n\n").collect();
+    assert_eq!(frames[0], ": ping\n\n", "{text:?}");
+    let frames: Vec<Value> =
+        frames[1..].iter().map(|frame| serde_json::from_str(frame.strip_prefix("data: ").unwrap()).unwrap()).collect();
+    let said: Vec<&str> = frames.iter().filter_map(|frame| frame["data"]["message"].as_str()).collect();
+    assert_eq!(said, ["first", "second"], "{text}");
+    assert!(frames.iter().all(|frame| frame["timestamp"].is_i64() && frame["type"] == "AGENT_MESSAGE"), "{text}");
+    let numbers = numbered(&frames);
+    assert!(numbers.len() == 2 && since < numbers[0] && numbers[0] < numbers[1], "{text}");
+    let missing = admin.get(&format!("/workspaces/{NOBODY}/events/stream")).await;
+    missing.expect(404);
+}
+
 #[tokio::test]
 async fn s2_a_socket_needs_a_credential() {
     let server = TestServer::start().await;

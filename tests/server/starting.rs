@@ -118,7 +118,8 @@ async fn bad_input_a_read_only_data_directory_is_named_with_the_way_out() {
     let data = builder.data();
     fs::set_permissions(&data, fs::Permissions::from_mode(0o500)).unwrap();
     if crate::support::server::can_write(&data) {
-        return crate::support::skipped("bad_input_a_read_only_data_directory", "root may write everywhere");
+        println!("skipped bad_input_a_read_only_data_directory: root may write everywhere");
+        return;
     }
     let parent = data.join("below");
     let builder = builder.env("MOLECULE_HOME", parent);

@@ -8,6 +8,12 @@ use reqwest::{
 };
 use serde_json::Value;
 
+/// A client that follows nothing and asks no proxy.
+pub fn client() -> Client {
+    let builder = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+    builder.timeout(Duration::from_secs(60)).build().unwrap()
+}
+
 /// A caller: a base URL, and the bearer that goes with every request.
 #[derive(Clone, Debug)]
 pub struct Api {
@@ -28,12 +34,11 @@ pub struct Answer {
 
 impl Api {
     pub fn new(base: impl Into<String>, bearer: Option<&str>) -> Self {
-        let client = Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(Duration::from_secs(60))
-            .build()
-            .unwrap();
+        Self::by(client(), base, bearer)
+    }
+
+    /// Over connections that others use too.
+    pub fn by(client: Client, base: impl Into<String>, bearer: Option<&str>) -> Self {
         Self { client, base: base.into(), bearer: bearer.map(str::to_owned), headers: Vec::new() }
     }
 

@@ -22,7 +22,11 @@ pub use wait::{SOON, eventually};
 /// An id that no row has.
 pub const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
 
-/// Says on the console that a test could not do its work here, and why; the suite counts these lines.
+/// Says on the console that a test could not do its work here, and why.
+///
+/// # Panics
+/// In CI, where `scripts/setup test` has put everything in place: nothing may be skipped there.
 pub fn skipped(test: &str, because: &str) {
+    assert!(std::env::var_os("CI").is_none(), "{test} would be skipped in CI: {because}");
     println!("skipped {test}: {because}");
 }

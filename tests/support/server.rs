@@ -14,7 +14,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Api, Events, process};
+use super::{Api, Events, api, process};
 
 /// The program under test.
 pub const MOLECULE: &str = env!("CARGO_BIN_EXE_molecule");
@@ -109,6 +109,7 @@ struct Running {
     link: String,
     port: u16,
     admin: String,
+    client: reqwest::Client,
 }
 
 /// A server of the test's own. Dropping it stops it and fails the test if it left something behind.
@@ -186,17 +187,22 @@ impl TestServer {
 
     /// The person, by the admin token.
     pub fn admin(&self) -> Api {
-        Api::new(self.url(), Some(self.admin_token()))
+        self.bearer(self.admin_token())
     }
 
     /// Somebody without a credential.
     pub fn anonymous(&self) -> Api {
-        Api::new(self.url(), None)
+        self.by_url(&self.url())
     }
 
     /// Somebody with this bearer.
     pub fn bearer(&self, token: &str) -> Api {
-        Api::new(self.url(), Some(token))
+        Api::by(self.running().client.clone(), self.url(), Some(token))
+    }
+
+    /// Somebody with a base URL that carries the credential, and no header.
+    pub fn by_url(&self, base: &str) -> Api {
+        Api::by(self.running().client.clone(), base, None)
     }
 
     /// A window of the canvas: exchanges a fresh ticket.
@@ -257,7 +263,7 @@ impl TestServer {
         assert_eq!(published["pid"], process.id(), "endpoint.json names the server");
         let port = published["port"].as_u64().and_then(|port| u16::try_from(port).ok()).unwrap();
         let admin = fs::read_to_string(data.join("admin.token")).unwrap().trim().to_owned();
-        self.running = Some(Running { process, link, port, admin });
+        self.running = Some(Running { process, link, port, admin, client: api::client() });
     }
 
     /// Stops it as a person would (SIGTERM) and waits for its end.
