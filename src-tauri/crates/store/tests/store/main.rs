@@ -1,0 +1,9 @@
+//! The store through its own doors: what an answer means, what a crash leaves, what is refused.
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+mod bed;
+mod crash;
+mod credentials;
+mod opening;
+mod statuses;
+mod writing;
