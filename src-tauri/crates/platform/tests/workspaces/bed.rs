@@ -155,6 +155,12 @@ impl Bed {
         record["pid"].as_u64().unwrap().try_into().unwrap()
     }
 
+    /// The same while restarts go on, when the process or its record may be gone at any moment.
+    pub fn maybe_pid(&self, id: WorkspaceId) -> Option<u32> {
+        let record: Value = serde_json::from_slice(&std::fs::read(self.app().paths.run_state(id)).ok()?).ok()?;
+        record["pid"].as_u64()?.try_into().ok()
+    }
+
     /// What the agent does first.
     pub async fn register(&self, id: WorkspaceId) {
         let card = json!({"name": "Agent", "version": "1.0.0"});
@@ -225,8 +231,13 @@ pub fn is_alive(pid: u32) -> bool {
 
 /// Variables that a process was started with.
 pub fn environment(pid: u32) -> Vec<String> {
-    let bytes = std::fs::read(format!("/proc/{pid}/environ")).unwrap();
-    bytes.split(|byte| *byte == 0).map(|entry| String::from_utf8_lossy(entry).into_owned()).collect()
+    maybe_environment(pid).unwrap()
+}
+
+/// The same; an error where the process ended meanwhile.
+pub fn maybe_environment(pid: u32) -> std::io::Result<Vec<String>> {
+    let bytes = std::fs::read(format!("/proc/{pid}/environ"))?;
+    Ok(bytes.split(|byte| *byte == 0).map(|entry| String::from_utf8_lossy(entry).into_owned()).collect())
 }
 
 pub fn kill(pid: u32) {

@@ -4,7 +4,7 @@ use molecule_model::event::EventKind;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::bed::{BROKEN, Bed, environment, is_alive};
+use crate::bed::{BROKEN, Bed, environment, is_alive, maybe_environment};
 
 #[tokio::test]
 async fn s220_a_started_agent_has_its_credentials_and_nobody_elses() {
@@ -155,11 +155,12 @@ async fn s229_many_secrets_are_few_restarts() {
     }
     // Whoever comes up registers, as an agent does; the last one sees every secret.
     bed.until("the last secret has arrived", || async {
-        let pid = bed.app().paths.run_state(id).exists().then(|| bed.pid(id));
+        let pid = bed.maybe_pid(id);
         if bed.status(id).await == "provisioning" && bed.row(id).await["url"] != "" {
             bed.register(id).await;
         }
-        pid.is_some_and(|pid| is_alive(pid) && environment(pid).contains(&"KEY_5=v".to_owned()))
+        let variables = pid.filter(|pid| is_alive(*pid)).and_then(|pid| maybe_environment(pid).ok());
+        variables.is_some_and(|variables| variables.contains(&"KEY_5=v".to_owned()))
     })
     .await;
     let restarts = heard.so_far().into_iter().filter(|(kind, _)| *kind == "WORKSPACE_PROVISIONING").count();
