@@ -25,6 +25,8 @@ const QUEUE: usize = 4096;
 const BATCH: usize = 256;
 /// Longest time a commit collects jobs.
 const WINDOW: Duration = Duration::from_millis(2);
+/// How long a commit that is smaller than the last one waits for the next job.
+const LINGER: Duration = Duration::from_micros(50);
 
 /// One transaction as a job sees it.
 pub struct Tx<'a> {
@@ -121,7 +123,7 @@ impl Writer {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || Loop { conn, now, publish, jobs }.run())
+            .spawn(move || Loop { conn, now, publish, jobs, usual: 0 }.run())
             .map_err(migrate::OpenError::Thread)?;
         Ok(Self { queue, thread: Arc::new(Mutex::new(Some(thread))) })
     }
@@ -154,31 +156,17 @@ struct Loop {
     now: Now,
     publish: Publish,
     jobs: mpsc::Receiver<Message>,
+    /// How many jobs the last commit had.
+    usual: usize,
 }
 
 impl Loop {
     fn run(mut self) {
-        while let Some(first) = self.jobs.blocking_recv() {
-            let mut closing = None;
-            let mut batch = Vec::with_capacity(16);
-            let started = Instant::now();
-            let mut next = Some(first);
-            while let Some(message) = next.take() {
-                match message {
-                    Message::Job(job) => batch.push(job),
-                    Message::Close(reply) => {
-                        closing = Some(reply);
-                        break;
-                    }
-                }
-                if batch.len() >= BATCH || started.elapsed() >= WINDOW {
-                    break;
-                }
-                next = self.jobs.try_recv().ok();
-            }
-            if !batch.is_empty() {
-                self.commit(batch);
-            }
+        while let Some(message) = next_of(&mut self.jobs, self.usual > 1).or_else(|| self.jobs.blocking_recv()) {
+            let closing = match message {
+                Message::Job(first) => self.commit(first),
+                Message::Close(reply) => Some(reply),
+            };
             if let Some(reply) = closing {
                 self.jobs.close();
                 if let Err(error) = self.conn.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);") {
@@ -190,62 +178,74 @@ impl Loop {
         }
     }
 
-    /// All jobs in one transaction. When one fails, the whole is undone and each is done by itself:
-    /// cheaper than a savepoint a job, since failing is rare.
-    fn commit(&self, mut batch: Vec<Box<dyn Job>>) {
-        if batch.len() == 1 || !self.attempt(&mut batch, true) {
-            let mut single = Vec::with_capacity(1);
-            for job in batch {
-                single.push(job);
-                self.attempt(&mut single, false);
-                single.clear();
+    /// One transaction: `first`, and whatever is handed in while it and the others run. When one fails, the
+    /// whole is undone and each is done by itself: cheaper than a savepoint a job, since failing is rare.
+    /// Answers who asked to close meanwhile.
+    fn commit(&mut self, first: Box<dyn Job>) -> Option<oneshot::Sender<()>> {
+        let started = Instant::now();
+        let mut closing = None;
+        let mut batch = Vec::with_capacity(self.usual.max(8));
+        let Some(mut tx) = begin(&self.conn, &self.now) else {
+            first.answer(Some(Error::Closed));
+            return None;
+        };
+        let mut next = Some(first);
+        let mut good = true;
+        while let Some(mut job) = next.take() {
+            good = job.run(&mut tx);
+            batch.push(job);
+            if !good || batch.len() >= BATCH || started.elapsed() >= WINDOW {
+                break;
             }
+            match next_of(&mut self.jobs, batch.len() < self.usual) {
+                Some(Message::Job(job)) => next = Some(job),
+                Some(Message::Close(reply)) => closing = Some(reply),
+                None => {}
+            }
+        }
+        self.usual = batch.len();
+        let events = std::mem::take(&mut tx.events);
+        if good {
+            self.finish(batch, events);
+        } else {
+            self.rollback();
+            for job in batch {
+                self.alone(job);
+            }
+        }
+        closing
+    }
+
+    /// A transaction of its own for one job.
+    fn alone(&self, mut job: Box<dyn Job>) {
+        let Some(mut tx) = begin(&self.conn, &self.now) else { return job.answer(Some(Error::Closed)) };
+        let good = job.run(&mut tx);
+        let events = std::mem::take(&mut tx.events);
+        if good {
+            self.finish(vec![job], events);
+        } else {
+            self.rollback();
+            job.answer(None);
         }
     }
 
-    /// One transaction over `batch`. Answers `false`, with nothing changed and nobody answered, when
-    /// `together` is set and a job failed; otherwise every job was answered and `batch` is empty.
-    fn attempt(&self, batch: &mut Vec<Box<dyn Job>>, together: bool) -> bool {
-        if let Err(error) = self.conn.execute_batch("BEGIN IMMEDIATE") {
-            tracing::error!(%error, "a write transaction did not begin");
-            for job in batch.drain(..) {
-                job.answer(Some(Error::Closed));
-            }
-            return true;
-        }
-        let mut tx = Tx { conn: &self.conn, now: (self.now)(), events: Vec::new() };
-        // Not `all()` on an iterator adaptor that stops early by accident: stopping early is the point here.
-        let good = batch.iter_mut().all(|job| job.run(&mut tx));
-        let events = std::mem::take(&mut tx.events);
-        if !good {
-            self.rollback();
-            if together {
-                return false;
-            }
-            for job in batch.drain(..) {
-                job.answer(None);
-            }
-            return true;
-        }
-        match self.conn.execute_batch("COMMIT") {
-            Ok(()) => {
-                // Publish before answering: whoever reads its answer has its event on the bus.
-                if !events.is_empty() {
-                    (self.publish)(events);
-                }
-                for job in batch.drain(..) {
-                    job.answer(None);
-                }
-            }
+    /// Commits what `batch` did, publishes its events and answers everybody.
+    fn finish(&self, batch: Vec<Box<dyn Job>>, events: Vec<Committed>) {
+        let failed = match self.conn.execute_batch("COMMIT") {
+            Ok(()) => None,
             Err(error) => {
                 tracing::error!(%error, "a commit failed");
                 self.rollback();
-                for job in batch.drain(..) {
-                    job.answer(Some(commit_error(&error)));
-                }
+                Some(error)
             }
+        };
+        // Publish before answering: whoever reads its answer has its event on the bus.
+        if failed.is_none() && !events.is_empty() {
+            (self.publish)(events);
         }
-        true
+        for job in batch {
+            job.answer(failed.as_ref().map(commit_error));
+        }
     }
 
     fn rollback(&self) {
@@ -255,6 +255,36 @@ impl Loop {
             tracing::error!(%error, "a rollback failed");
         }
     }
+}
+
+/// Begins a transaction; `None`, logged, where the file cannot be had.
+fn begin<'a>(conn: &'a Connection, now: &Now) -> Option<Tx<'a>> {
+    if let Err(error) = conn.execute_batch("BEGIN IMMEDIATE") {
+        tracing::error!(%error, "a write transaction did not begin");
+        return None;
+    }
+    Some(Tx { conn, now: now(), events: Vec::new() })
+}
+
+/// What waits in the queue. With `linger`, whoever was answered a moment ago is given a moment to come back:
+/// callers that shared a commit then share the next one too, instead of splitting into two halves that wait
+/// for each other's disk.
+fn next_of(jobs: &mut mpsc::Receiver<Message>, linger: bool) -> Option<Message> {
+    let found = jobs.try_recv().ok();
+    if found.is_some() || !linger {
+        return found;
+    }
+    let began = Instant::now();
+    while began.elapsed() < LINGER {
+        for _ in 0..64 {
+            std::hint::spin_loop();
+        }
+        if let Ok(message) = jobs.try_recv() {
+            return Some(message);
+        }
+        std::thread::yield_now();
+    }
+    None
 }
 
 /// An error that several callers get: SQLite's own cannot be cloned, its class can.
