@@ -17,4 +17,5 @@ mod agents {
     mod external;
     mod interrupted;
     mod kills;
+    mod mcp;
 }

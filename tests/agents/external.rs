@@ -11,7 +11,7 @@ use super::bed::{answer_text, message, text};
 use crate::support::{TestServer, eventually, skipped};
 
 /// The Python that has tests/requirements.txt; `make test` makes it.
-fn python(test: &str) -> Option<PathBuf> {
+pub fn python(test: &str) -> Option<PathBuf> {
     let python = Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/venv/bin/python");
     if python.exists() {
         return Some(python);

@@ -29,6 +29,8 @@ pub struct Config {
     pub provision_timeout: Option<Duration>,
     /// `ACTIVITY_RETENTION_DAYS`.
     pub activity_retention_days: u32,
+    /// `MOLECULE_MCP_ALLOW_SEND_MESSAGE=true`: agents may write to the person over MCP (10 §16.3).
+    pub mcp_send_message: bool,
     /// `MOLECULE_KEYCHAIN=off` keeps secrets in the sealed file.
     pub keychain: bool,
     /// Extra roots of shipped templates, searched after the user's own: `(workspaces, orgs)`.
@@ -115,6 +117,7 @@ impl Config {
             provision_timeout: set("PROVISION_TIMEOUT_SECONDS")
                 .then(|| seconds(positive("PROVISION_TIMEOUT_SECONDS", 600))),
             activity_retention_days: u32::try_from(positive("ACTIVITY_RETENTION_DAYS", 7)).unwrap_or(7),
+            mcp_send_message: std::env::var("MOLECULE_MCP_ALLOW_SEND_MESSAGE").is_ok_and(|text| text == "true"),
             keychain: std::env::var("MOLECULE_KEYCHAIN").map_or(true, |text| text.trim() != "off"),
             shipped_templates,
             agent_program,

@@ -16,6 +16,7 @@ pub mod error;
 pub mod events;
 pub mod http;
 pub mod instructions;
+pub mod mcp;
 pub mod memory;
 pub mod messaging;
 pub mod orgs;
@@ -70,6 +71,8 @@ pub struct Platform {
     pub presence: registry::Presence,
     /// The way of a message.
     pub messaging: messaging::Messaging,
+    /// How often MCP clients call.
+    pub mcp: mcp::Limit,
     /// Starting and stopping agents.
     pub provisioning: provisioning::Provisioning,
     /// The templates as last read.

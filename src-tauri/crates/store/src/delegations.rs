@@ -225,6 +225,50 @@ pub fn list(conn: &Connection, from: WorkspaceId) -> Result<Vec<Merged>> {
     Ok(found)
 }
 
+/// How one delegation stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The latest status.
+    pub status: String,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// The whole reply.
+    pub reply: Option<String>,
+}
+
+/// The newest delegation of `from` to `to` under this id. Its result row says how it came out, but for a failed one,
+/// whose result names no delegation (O-19).
+///
+/// # Errors
+/// When the table cannot be read.
+pub fn find(conn: &Connection, from: WorkspaceId, to: WorkspaceId, delegation_id: &str) -> Result<Option<Standing>> {
+    let mut request = conn.prepare_cached(
+        "SELECT status, error_detail FROM activity_logs
+         WHERE workspace_id = ?1 AND request_body ->> 'delegation_id' = ?2 AND target_id = ?3 AND method = 'delegate'
+           AND method IN ('delegate', 'delegate_result') ORDER BY seq DESC LIMIT 1",
+    )?;
+    let found = request
+        .query_row(params![from.to_string(), delegation_id, to.to_string()], |row| {
+            Ok(Standing { status: row.get(0)?, error: row.get(1)?, reply: None })
+        })
+        .optional()?;
+    let Some(found) = found else { return Ok(None) };
+    if found.status == "failed" {
+        return Ok(Some(found));
+    }
+    let mut result = conn.prepare_cached(
+        "SELECT status, error_detail, response_body ->> 'text' FROM activity_logs
+         WHERE workspace_id = ?1 AND response_body ->> 'delegation_id' = ?2 AND method = 'delegate_result'
+           AND method IN ('delegate', 'delegate_result') ORDER BY seq DESC LIMIT 1",
+    )?;
+    let came = result
+        .query_row(params![from.to_string(), delegation_id], |row| {
+            Ok(Standing { status: row.get(0)?, error: row.get(1)?, reply: row.get(2)? })
+        })
+        .optional()?;
+    Ok(Some(came.unwrap_or(found)))
+}
+
 /// A delegation that was still open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Open {

@@ -27,6 +27,8 @@ pub struct Memory {
 pub enum Reach {
     /// One workspace's own, of one scope or of all.
     Own(WorkspaceId, Option<MemoryScope>),
+    /// One workspace's own, but for what it told everyone.
+    OwnNotGlobal(WorkspaceId),
     /// The team of a workspace (30 §4.3): with a parent, the parent and its children; a root and its children.
     Team(WorkspaceId),
     /// Everyone's GLOBAL ones.
@@ -103,6 +105,10 @@ pub fn search(
                 sql.push_str(" AND m.scope = ?");
                 args.push(Box::new(scope.as_str()));
             }
+        }
+        Reach::OwnNotGlobal(owner) => {
+            sql.push_str("m.workspace_id = ? AND m.scope <> 'GLOBAL'");
+            args.push(Box::new(owner.to_string()));
         }
         Reach::Team(of) => {
             sql.push_str(

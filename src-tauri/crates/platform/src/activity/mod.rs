@@ -9,6 +9,7 @@ mod routes;
 mod view;
 
 pub use event::{logged, mirror_payload, response};
+pub use notify::{Attachment, tell};
 use utoipa_axum::routes;
 
 use crate::{auth::Access, http::Room};

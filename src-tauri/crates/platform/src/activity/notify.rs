@@ -29,7 +29,7 @@ pub(super) struct Notify {
 
 /// A file that goes with the words.
 #[derive(Clone, Deserialize, Serialize, ToSchema)]
-struct Attachment {
+pub struct Attachment {
     #[serde(default)]
     uri: String,
     #[serde(default)]
@@ -58,33 +58,47 @@ pub(super) async fn notify(
     body: body::Bytes,
 ) -> AppResult<Json<Value>> {
     let given: Notify = body.json("message is required")?;
-    if given.message.is_empty() {
+    let id = WorkspaceId::parse_loose(&id);
+    told(&app, id, &given.message, given.attachments.unwrap_or_default()).await?;
+    Ok(Json(json!({"status": "sent"})))
+}
+
+/// Puts words and files of agent `id` into the person's chat: kept, and shown now.
+///
+/// # Errors
+/// 400 for words or files that say nothing; 404 for an unknown or removed workspace.
+pub async fn tell(app: &App, id: WorkspaceId, message: &str, files: Vec<Attachment>) -> AppResult<()> {
+    told(app, Some(id), message, files).await
+}
+
+/// What is wrong with the words goes before what is wrong with the id: `None` is a malformed one.
+async fn told(app: &App, id: Option<WorkspaceId>, message: &str, files: Vec<Attachment>) -> AppResult<()> {
+    if message.is_empty() {
         return Err(AppError::bad_request("message is required"));
     }
-    let attachments: Vec<Attachment> =
-        given.attachments.unwrap_or_default().into_iter().map(Attachment::tidy).collect();
+    let attachments: Vec<Attachment> = files.into_iter().map(Attachment::tidy).collect();
     if let Some(at) = attachments.iter().position(|file| file.uri.is_empty() || file.name.is_empty()) {
         return Err(AppError::bad_request(format!("attachment[{at}]: uri and name are required")));
     }
     let missing = || AppError::not_found("workspace not found");
-    let id = WorkspaceId::parse_loose(&id).ok_or_else(missing)?;
+    let id = id.ok_or_else(missing)?;
     let found = app.store.read(move |conn| workspaces::get(conn, id)).await?;
     let found = found.filter(|row| row.status != Status::Removed).ok_or_else(missing)?;
 
     let files: Vec<Value> = attachments.into_iter().map(|file| json!(file)).collect();
-    let mut answer = json!({"result": given.message});
+    let mut answer = json!({"result": message});
     if !files.is_empty() {
         answer["parts"] = files.iter().map(|file| json!({"kind": "file", "file": file})).collect();
     }
     // No source: chat history is what the person said and was told (10 §12.5).
     let row = NewActivity {
         method: Some("notify".into()),
-        summary: Some(format!("Agent message: {}", preview::ellipsis(&given.message, SUMMARY))),
+        summary: Some(format!("Agent message: {}", preview::ellipsis(message, SUMMARY))),
         response_body: Some(answer.to_string()),
         ..NewActivity::new(id, "a2a_receive")
     };
-    let payload = agent_message(&id.to_string(), &found.name, &json!(given.message), files);
-    let told = payload.clone();
+    let payload = agent_message(&id.to_string(), &found.name, &json!(message), files);
+    let shown = payload.clone();
     let written = app
         .store
         .write(move |tx| {
@@ -95,7 +109,7 @@ pub(super) async fn notify(
     if let Err(error) = written {
         // The words are not kept, but the person sees them now.
         tracing::error!(workspace_id = %id, %error, "an agent's message was not written");
-        app.bus.ephemeral(EventKind::AgentMessage, Some(id), app.now(), told);
+        app.bus.ephemeral(EventKind::AgentMessage, Some(id), app.now(), shown);
     }
-    Ok(Json(json!({"status": "sent"})))
+    Ok(())
 }

@@ -16,7 +16,7 @@ use molecule_model::WorkspaceId;
 use molecule_store::tokens;
 pub use routes::router;
 use secrecy::SecretString;
-pub use token::{Fresh, fresh, hash};
+pub use token::{Capability, Fresh, fresh, hash};
 
 use crate::{App, AppResult, Platform};
 

@@ -13,6 +13,24 @@ pub struct Fresh {
     prefix: String,
 }
 
+/// What the base URL of a request carried: no pages and no tickets lie below it.
+#[derive(Clone)]
+pub struct Capability(SecretString);
+
+impl Capability {
+    /// As it was shown.
+    #[must_use]
+    pub fn new(shown: &str) -> Self {
+        Self(shown.to_owned().into())
+    }
+
+    /// Its text, for what is told to its holder alone.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
 /// 32 random bytes, base64url without padding: 43 characters.
 #[must_use]
 pub fn fresh() -> Fresh {

@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     App, AppError,
-    auth::{Caller, access_development, bearer},
+    auth::{Caller, Capability, access_development, bearer},
 };
 
 /// Further names that callers with a workspace credential may use: from inside containers.
@@ -88,7 +88,7 @@ async fn page(State(app): State<App>, request: Request) -> Response<Body> {
         }
         return assets::not_found();
     }
-    let under_capability = request.extensions().get::<UnderCapability>().is_some();
+    let under_capability = request.extensions().get::<Capability>().is_some();
     match request.method() {
         &Method::GET | &Method::HEAD if !under_capability => {
             assets::serve(&app.config, path).unwrap_or_else(assets::not_found)
@@ -96,10 +96,6 @@ async fn page(State(app): State<App>, request: Request) -> Response<Body> {
         _ => assets::not_found(),
     }
 }
-
-/// The request came by a capability base URL: no pages, no tickets.
-#[derive(Clone, Copy)]
-struct UnderCapability;
 
 async fn pass(State(front): State<Arc<Front>>, mut request: Request) -> Response<Body> {
     let app = &front.app;
@@ -165,8 +161,8 @@ async fn admit(
         allowance.apply(response.headers_mut());
         Box::new(response)
     })?;
-    if capability.is_some() {
-        request.extensions_mut().insert(UnderCapability);
+    if let Some(shown) = capability {
+        request.extensions_mut().insert(Capability::new(shown));
     }
     request.extensions_mut().insert(access_development(app.config.development));
     request.extensions_mut().insert(caller);

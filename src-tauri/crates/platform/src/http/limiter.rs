@@ -1,8 +1,8 @@
-//! The global rate limiter (10 §1.3 as leave it).
+//! Rate limits: the counting, and the global limiter (10 §1.3 as leave it).
 
-use std::{collections::HashMap, sync::Mutex};
+use std::{collections::HashMap, hash::Hash, sync::Mutex};
 
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use molecule_model::Timestamp;
 
 use crate::{AppError, Config, auth::Caller};
@@ -12,9 +12,47 @@ const DEFAULT: u32 = 600;
 /// Buckets kept at most; more than that many callers a minute do not exist on a laptop.
 const MOST_BUCKETS: usize = 10_000;
 
-/// Counters of the current windows, by caller.
-#[derive(Default)]
-pub struct Limiter(Mutex<HashMap<String, (Timestamp, u32)>>);
+/// Fixed windows, each from its key's first hit.
+pub struct Windows<K> {
+    seconds: i64,
+    counts: Mutex<HashMap<K, (Timestamp, u32)>>,
+}
+
+impl<K: Eq + Hash> Windows<K> {
+    /// Windows of so many seconds.
+    #[must_use]
+    pub fn new(seconds: i64) -> Self {
+        Self { seconds, counts: Mutex::default() }
+    }
+
+    /// Counts a request of `key`, of which a window takes `limit`.
+    ///
+    /// # Errors
+    /// It is over the limit.
+    pub fn take(&self, key: K, limit: u32, now: Timestamp) -> Result<Allowance, Allowance> {
+        let Ok(mut counts) = self.counts.lock() else { return Ok(Allowance::Unlimited) };
+        if counts.len() >= MOST_BUCKETS {
+            counts.retain(|_, (since, _)| now.seconds_since(*since) < self.seconds);
+        }
+        let (since, count) = counts.entry(key).or_insert((now, 0));
+        if now.seconds_since(*since) >= self.seconds {
+            (*since, *count) = (now, 0);
+        }
+        *count = count.saturating_add(1);
+        let reset = (self.seconds - now.seconds_since(*since)).max(1);
+        let allowance = Allowance::Limited { limit, remaining: limit.saturating_sub(*count), reset };
+        if *count > limit { Err(allowance) } else { Ok(allowance) }
+    }
+}
+
+/// The global limiter, by caller.
+pub struct Limiter(Windows<String>);
+
+impl Default for Limiter {
+    fn default() -> Self {
+        Self(Windows::new(WINDOW))
+    }
+}
 
 /// What the headers say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,28 +80,21 @@ impl Limiter {
             None => DEFAULT,
         };
         let key = if valid { format!("{caller:?}") } else { "anonymous".to_owned() };
-        let Ok(mut buckets) = self.0.lock() else { return Ok(Allowance::Unlimited) };
-        if buckets.len() >= MOST_BUCKETS {
-            buckets.retain(|_, (since, _)| now.seconds_since(*since) < WINDOW);
-        }
-        let (since, count) = buckets.entry(key).or_insert((now, 0));
-        if now.seconds_since(*since) >= WINDOW {
-            (*since, *count) = (now, 0);
-        }
-        *count = count.saturating_add(1);
-        let reset = (WINDOW - now.seconds_since(*since)).max(1);
-        let allowance = Allowance::Limited { limit, remaining: limit.saturating_sub(*count), reset };
-        if *count > limit {
-            let seconds = u64::try_from(reset).unwrap_or(1);
-            let error = AppError::new(axum::http::StatusCode::TOO_MANY_REQUESTS, "rate limit exceeded")
-                .retry_after(seconds, true);
-            return Err((allowance, error));
-        }
-        Ok(allowance)
+        self.0.take(key, limit, now).map_err(|over| (over, over.refusal("rate limit exceeded")))
     }
 }
 
 impl Allowance {
+    /// 429, with the seconds until the window ends.
+    #[must_use]
+    pub fn refusal(self, text: &'static str) -> AppError {
+        let seconds = match self {
+            Self::Unlimited => 1,
+            Self::Limited { reset, .. } => u64::try_from(reset).unwrap_or(1),
+        };
+        AppError::new(StatusCode::TOO_MANY_REQUESTS, text).retry_after(seconds, true)
+    }
+
     /// Writes the headers.
     pub fn apply(self, headers: &mut HeaderMap) {
         match self {

@@ -4,7 +4,7 @@ pub mod assets;
 pub mod body;
 mod cors;
 mod front;
-mod limiter;
+pub mod limiter;
 pub mod metrics;
 mod openapi;
 mod room;
@@ -15,8 +15,8 @@ pub use openapi::document;
 pub use room::Room;
 
 use crate::{
-    activity, admin, app, approvals, auth, events, instructions, memory, messaging, orgs, registry, secrets, templates,
-    workspaces,
+    activity, admin, app, approvals, auth, events, instructions, mcp, memory, messaging, orgs, registry, secrets,
+    templates, workspaces,
 };
 
 /// Every route of the platform.
@@ -36,6 +36,7 @@ pub fn routes() -> Room {
         .merge(orgs::router())
         .merge(secrets::router())
         .merge(memory::router())
+        .merge(mcp::router())
         .merge(approvals::router())
         .merge(instructions::router())
 }

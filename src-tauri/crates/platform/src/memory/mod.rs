@@ -4,12 +4,12 @@ mod routes;
 
 use molecule_model::{WorkspaceId, id, redact::redact, wire::MemoryScope};
 use molecule_store::{
-    memories::{self, Text},
+    memories::{self, Memory, Reach, Text},
     workspaces,
 };
 pub use routes::router;
 
-use crate::{AppError, AppResult, Platform};
+use crate::{AppError, AppResult, Platform, registry::may_communicate};
 
 /// Longest heading, bytes.
 const NAMESPACE: usize = 50;
@@ -47,6 +47,32 @@ pub async fn commit(
         .await
         .map_err(|error| AppError::internal("failed to store memory", &error))?;
     Ok(memory)
+}
+
+/// What `me` may recall within `reach`. A colleague's TEAM fact is left out where the two may not talk, and so fewer
+/// than `limit` may come (30 §4.3, R-50).
+///
+/// # Errors
+/// 500 when the table cannot be read.
+pub async fn recall(
+    app: &Platform,
+    me: WorkspaceId,
+    reach: Reach,
+    text: Text,
+    namespace: Option<String>,
+    limit: usize,
+) -> AppResult<Vec<Memory>> {
+    let found = app.store.read(move |conn| {
+        let mut kept = Vec::new();
+        for row in memories::search(conn, &reach, &text, namespace.as_deref(), limit)? {
+            let foreign_team = row.scope == MemoryScope::Team && row.workspace_id != me;
+            if !foreign_team || may_communicate(conn, me, row.workspace_id)? {
+                kept.push(row);
+            }
+        }
+        Ok(kept)
+    });
+    found.await.map_err(|error| AppError::internal("search failed", &error))
 }
 
 /// How a query is searched (30 §4.3): nothing, one byte, or words.

@@ -5,11 +5,8 @@ use axum::{
     extract::{Path, Query, State},
     http::StatusCode,
 };
-use molecule_model::{WorkspaceId, access, wire::MemoryScope};
-use molecule_store::{
-    memories::{self, Memory, Reach},
-    workspaces,
-};
+use molecule_model::{WorkspaceId, wire::MemoryScope};
+use molecule_store::memories::{self, Memory, Reach};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -85,27 +82,8 @@ async fn recall(
         None => Reach::Own(me, None),
     };
     let limit = leading_number(&search.limit).filter(|n| (1..MOST).contains(n)).unwrap_or(MOST);
-    let found = app
-        .store
-        .read(move |conn| {
-            let mut rows = memories::search(conn, &reach, &text, search.namespace.as_deref(), limit)?;
-            let mine = workspaces::lineage(conn, me)?;
-            let mut kept = Vec::with_capacity(rows.len());
-            for row in rows.drain(..) {
-                let foreign_team = row.scope == MemoryScope::Team && row.workspace_id != me;
-                let related = match (&mine, workspaces::lineage(conn, row.workspace_id)?) {
-                    (Some(a), Some(b)) => access::may_communicate(a, &b),
-                    _ => false,
-                };
-                if !foreign_team || related {
-                    kept.push(shape(&row));
-                }
-            }
-            Ok(kept)
-        })
-        .await
-        .map_err(|error| AppError::internal("search failed", &error))?;
-    Ok(Json(Value::Array(found)))
+    let found = super::recall(&app, me, reach, text, search.namespace, limit).await?;
+    Ok(Json(found.iter().map(shape).collect()))
 }
 
 fn leading_number(text: &str) -> Option<usize> {

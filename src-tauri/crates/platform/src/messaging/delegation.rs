@@ -10,6 +10,7 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
+use bytes::Bytes;
 use molecule_a2a::{Answer, normalise, reply::delegation_text, wire::TaskState};
 use molecule_model::{Timestamp, WorkspaceId, event::EventKind, id, preview::preview};
 use molecule_store::{
@@ -44,9 +45,50 @@ fn owner(id: &str) -> AppResult<WorkspaceId> {
     WorkspaceId::parse_loose(id).ok_or_else(|| AppError::not_found("workspace not found"))
 }
 
-enum Begun {
-    New,
-    Hit(Existing),
+/// A delegation that was asked for.
+pub struct Begun {
+    /// Its id.
+    pub delegation_id: String,
+    /// The one that holds the key already, where there is one: nothing was begun.
+    pub known: Option<Existing>,
+    /// Its rows could not be written: it runs, and nobody can ask for it.
+    pub untracked: bool,
+}
+
+/// Hands `task` to another agent, in the background (10 §11).
+///
+/// # Errors
+/// 400 for a task to oneself.
+pub async fn delegate_to(
+    app: &App,
+    from: WorkspaceId,
+    to: WorkspaceId,
+    task: String,
+    idempotency_key: Option<String>,
+) -> AppResult<Begun> {
+    not_to_oneself(from, to)?;
+    let delegation_id = id::fresh();
+    let request = Arc::new(Request { from, to, task, delegation_id, idempotency_key, recorded: false });
+    // Known as running before its row is there: the recovery takes no row for lost whose task is about to start.
+    let running = Running::begin(app, &request.delegation_id);
+    let asked = Arc::clone(&request);
+    let mut begun = Begun { delegation_id: request.delegation_id.clone(), known: None, untracked: false };
+    match app.store.write(move |tx| begin(tx, &asked)).await {
+        Ok(None) => {}
+        Ok(Some(known)) => return Ok(Begun { known: Some(known), ..begun }),
+        Err(error) => {
+            tracing::error!(workspace_id = %from, %error, "a delegation was not written");
+            begun.untracked = true;
+        }
+    }
+    let worker = Arc::clone(app);
+    app.tasks.detach("delegation", async move { run(&worker, &request, running).await });
+    Ok(begun)
+}
+
+/// An agent that waits for itself would wait for ever.
+pub(super) fn not_to_oneself(from: WorkspaceId, to: WorkspaceId) -> AppResult<()> {
+    if from == to { Err(AppError::bad_request("self-delegation not permitted")) } else { Ok(()) }
 }
 
 /// Hands a task to another agent; the answer comes by event and in the list (R-38: always 202).
@@ -64,63 +106,44 @@ pub(super) async fn delegate(
     }
     let to = WorkspaceId::parse_loose(&given.target_id).ok_or_else(|| AppError::bad_request(NOT_A_UUID))?;
     let from = owner(&from)?;
-    if from == to {
-        return Err(AppError::bad_request("self-delegation not permitted"));
+    let key = given.idempotency_key.filter(|key| !key.is_empty());
+    let begun = delegate_to(&app, from, to, given.task, key).await?;
+    let mut answer = json!({"delegation_id": begun.delegation_id, "status": "delegated", "target_id": to});
+    if let Some(known) = begun.known {
+        answer = json!({"delegation_id": known.delegation_id, "status": known.status, "target_id": known.target_id,
+            "idempotent_hit": true});
     }
-    let request = Arc::new(Request {
-        from,
-        to,
-        task: given.task,
-        delegation_id: id::fresh(),
-        idempotency_key: given.idempotency_key.filter(|key| !key.is_empty()),
-        recorded: false,
-    });
-    // Known as running before its row is there: the recovery takes no row for lost whose task is about to start.
-    let running = Running::begin(&app, &request.delegation_id);
-    let asked = Arc::clone(&request);
-    let begun = app.store.write(move |tx| begin(tx, &asked)).await;
-    let mut answer = json!({"delegation_id": request.delegation_id, "status": "delegated", "target_id": to});
-    match begun {
-        Ok(Begun::New) => {}
-        Ok(Begun::Hit(known)) => {
-            answer = json!({"delegation_id": known.delegation_id, "status": known.status, "target_id": known.target_id,
-                "idempotent_hit": true});
-            return Ok((StatusCode::ACCEPTED, Json(answer)));
-        }
-        Err(error) => {
-            tracing::error!(workspace_id = %from, %error, "a delegation was not written");
-            answer["warning"] = json!("delegation dispatched but status tracking unavailable");
-        }
+    if begun.untracked {
+        answer["warning"] = json!("delegation dispatched but status tracking unavailable");
     }
-    let worker = Arc::clone(&app);
-    app.tasks.detach("delegation", async move { run(&worker, &request, running).await });
     Ok((StatusCode::ACCEPTED, Json(answer)))
 }
 
-fn begin(tx: &mut Tx<'_>, request: &Request) -> StoreResult<Begun> {
+/// Writes the request row, or finds the delegation that holds its key.
+fn begin(tx: &mut Tx<'_>, request: &Request) -> StoreResult<Option<Existing>> {
     if let Some(key) = &request.idempotency_key
         && let Some(known) = delegations::by_key(tx, request.from, key)?
     {
-        return Ok(Begun::Hit(known));
+        return Ok(Some(known));
     }
     delegations::insert(tx, request)?;
     sent(tx, request)?;
-    Ok(Begun::New)
+    Ok(None)
 }
 
-fn sent(tx: &mut Tx<'_>, request: &Request) -> StoreResult<()> {
+pub(super) fn sent(tx: &mut Tx<'_>, request: &Request) -> StoreResult<()> {
     let payload = json!({"delegation_id": request.delegation_id, "target_id": request.to, "task_preview": preview(&request.task, 100)});
     tx.record(EventKind::DelegationSent, request.from, payload).map(drop)
 }
 
 /// A delegation that this process runs.
-struct Running {
+pub(super) struct Running {
     id: String,
     all: Arc<Mutex<std::collections::HashSet<String>>>,
 }
 
 impl Running {
-    fn begin(app: &App, id: &str) -> Self {
+    pub(super) fn begin(app: &App, id: &str) -> Self {
         app.messaging.running().insert(id.to_owned());
         Self { id: id.to_owned(), all: Arc::clone(&app.messaging.delegations) }
     }
@@ -134,11 +157,19 @@ impl Drop for Running {
 
 /// The way of one delegation (10 §11.2).
 async fn run(app: &App, request: &Arc<Request>, _running: Running) {
-    write(app, request, |tx, request| {
-        delegations::set_status(tx, request.from, &request.delegation_id, "dispatched", None)?;
-        status(tx, request, "dispatched")
-    })
-    .await;
+    write(app, request, dispatched).await;
+    let outcome = attempts(app, request).await;
+    end(app, request, outcome).await;
+}
+
+/// The request row moves on: the message leaves.
+pub(super) fn dispatched(tx: &mut Tx<'_>, request: &Request) -> StoreResult<()> {
+    delegations::set_status(tx, request.from, &request.delegation_id, "dispatched", None)?;
+    status(tx, request, "dispatched")
+}
+
+/// The message, and once more where it certainly did not arrive, within the budget.
+pub(super) async fn attempts(app: &App, request: &Request) -> AppResult<Came> {
     let attempts = async {
         match attempt(app, request).await {
             Err(error) if is_passing(&error) => {
@@ -152,18 +183,21 @@ async fn run(app: &App, request: &Arc<Request>, _running: Running) {
         }
     };
     let outcome = tokio::time::timeout(BUDGET, attempts).await;
-    let outcome =
-        outcome.unwrap_or_else(|_| Err(AppError::new(StatusCode::GATEWAY_TIMEOUT, "no answer within 30 minutes")));
+    outcome.unwrap_or_else(|_| Err(AppError::new(StatusCode::GATEWAY_TIMEOUT, "no answer within 30 minutes")))
+}
+
+/// Writes how it came out.
+pub(super) async fn end(app: &App, request: &Arc<Request>, outcome: AppResult<Came>) {
     let outcome = Arc::new(match outcome {
-        Ok(Came::Answer(text)) => Ok(Some(text)),
+        Ok(Came::Answered(body)) => read(&body).map(Some),
         Ok(Came::Queued) => Ok(None),
-        Ok(Came::Failure(text)) => Err(text),
+        Ok(Came::Streamed) => Err(STREAMED.to_owned()),
         Err(error) => Err(error.text().to_owned()),
     });
     write(app, request, move |tx, request| finish(tx, request, &outcome)).await;
 }
 
-async fn write(
+pub(super) async fn write(
     app: &App,
     request: &Arc<Request>,
     job: impl Fn(&mut Tx<'_>, &Request) -> StoreResult<()> + Send + 'static,
@@ -179,13 +213,17 @@ fn status(tx: &mut Tx<'_>, request: &Request, status: &str) -> StoreResult<()> {
     tx.record(EventKind::DelegationStatus, request.from, payload).map(drop)
 }
 
+/// Said of an agent that streams its answer to a plain request.
+pub(super) const STREAMED: &str = "the agent answered with a stream that was not asked for";
+
 /// How a delegation came back.
-enum Came {
-    Answer(String),
+pub(super) enum Came {
+    /// The agent's whole answer.
+    Answered(Bytes),
     /// Accepted, and the answer does not come this way (O-17).
     Queued,
-    /// The agent says that it could not do it.
-    Failure(String),
+    /// Heard to its end by the door; its row has it.
+    Streamed,
 }
 
 async fn attempt(app: &App, request: &Request) -> AppResult<Came> {
@@ -205,25 +243,25 @@ async fn attempt(app: &App, request: &Request) -> AppResult<Came> {
     let delivery =
         Delivery { sender: Sender::Workspace(request.from), target: request.to, message, options: Options::default() };
     Ok(match deliver(app, delivery).await? {
-        Delivered::Answered { body, .. } => read(&body),
+        Delivered::Answered { body, .. } => Came::Answered(body),
         Delivered::Accepted { .. } => Came::Queued,
-        // Nobody asked for a stream; an agent that sends one is heard to its end by the door, and its row has it.
         Delivered::Streaming { mut events, .. } => {
             while events.recv().await.is_some() {}
-            Came::Failure("the agent answered with a stream that was not asked for".into())
+            Came::Streamed
         }
     })
 }
 
-fn read(body: &[u8]) -> Came {
+/// The reply, or what the agent says it could not do.
+fn read(body: &[u8]) -> Result<String, String> {
     if let Some(error) = Answer::parse(body).and_then(|answer| answer.error()) {
-        return Came::Failure(error.message);
+        return Err(error.message);
     }
     let state: Option<TaskState> = serde_json::from_slice::<Value>(body)
         .ok()
         .and_then(|body| TaskState::parse(body.pointer("/result/status/state")?.as_str()?));
     let text = delegation_text(body);
-    if state.is_some_and(TaskState::is_failure) { Came::Failure(text) } else { Came::Answer(text) }
+    if state.is_some_and(TaskState::is_failure) { Err(text) } else { Ok(text) }
 }
 
 /// Retried once: what certainly did not reach its agent. Never a busy agent: that would deliver twice.
@@ -408,7 +446,7 @@ mod tests {
     use axum::http::StatusCode;
     use serde_json::json;
 
-    use super::{Came, is_passing, read};
+    use super::{is_passing, read};
     use crate::AppError;
 
     #[test]
@@ -430,9 +468,8 @@ mod tests {
     #[test]
     fn an_agents_own_failure_is_a_failed_delegation() {
         let said = |body: serde_json::Value| match read(body.to_string().as_bytes()) {
-            Came::Answer(text) => format!("answer: {text}"),
-            Came::Failure(text) => format!("failure: {text}"),
-            Came::Queued => "queued".into(),
+            Ok(text) => format!("answer: {text}"),
+            Err(text) => format!("failure: {text}"),
         };
         assert_eq!(said(json!({"result": {"parts": [{"kind": "text", "text": "done"}]}})), "answer: done");
         assert_eq!(said(json!({"error": {"code": -32000, "message": "no key"}})), "failure: no key");

@@ -6,6 +6,7 @@
 
 mod admission;
 mod answer;
+mod ask;
 mod delegation;
 mod dispatch;
 mod door;
@@ -25,6 +26,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+pub use ask::{Asked, ask};
+pub use delegation::{Begun, delegate_to as delegate};
 pub use door::{Delivered, deliver};
 pub use ending::{Events, INTERRUPTED};
 pub use job::{Delivery, Job, Options};

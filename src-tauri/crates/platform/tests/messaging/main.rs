@@ -15,6 +15,8 @@ mod delegation;
 mod delivery;
 mod failures;
 mod loops;
+mod mcp;
+mod mcp_tools;
 mod poll;
 mod presence;
 mod registry;
