@@ -29,7 +29,7 @@ const OPEN: [(&str, &str); 10] = [
 ///
 /// `{id}` is a workspace that has a live token. 401: shown the door. The three registry routes take an
 /// existing row without a live token; that they do, and only that, has tests of its own below.
-const ASKED_BY_THE_HANDLER: [(&str, &str, &[u16]); 10] = [
+const ASKED_BY_THE_HANDLER: [(&str, &str, &[u16]); 11] = [
     ("get", "/ws", &[401]),
     ("post", "/workspaces/{id}/a2a", &[401]),
     ("get", "/workspaces/{id}", &[200]),
@@ -42,6 +42,8 @@ const ASKED_BY_THE_HANDLER: [(&str, &str, &[u16]); 10] = [
     ("get", "/registry/{id}/peers", &[401]),
     ("post", "/registry/check-access", &[401]),
     ("put", "/canvas/viewport", &[401]),
+    // Not there at all unless test tokens are on.
+    ("get", "/admin/workspaces/{id}/test-token", &[404]),
 ];
 
 struct Route {

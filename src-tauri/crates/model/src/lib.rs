@@ -5,6 +5,7 @@
 //! the wire ([`time`], [`id`]), and what never leaves the machine in clear text ([`redact`]).
 
 pub mod access;
+pub mod chat_file;
 pub mod event;
 pub mod id;
 pub mod preview;

@@ -39,7 +39,7 @@ pub struct Config {
     pub agent_program: (PathBuf, Vec<String>),
     /// `MOLECULE_ALLOW_LAN=1`.
     pub allow_lan: bool,
-    /// `MOLECULE_ENABLE_TEST_TOKENS=1`.
+    /// `MOLECULE_ENABLE_TEST_TOKENS=1`, or `MOLECULE_ENV` is `dev` or `development`, `ADMIN_TOKEN` or not.
     pub test_tokens: bool,
     /// The commit this was built from.
     pub git_sha: String,
@@ -100,7 +100,8 @@ impl Config {
     ) -> Result<Self, BadOrigin> {
         let admin_token = non_empty("ADMIN_TOKEN");
         let env = std::env::var("MOLECULE_ENV").unwrap_or_default().trim().to_ascii_lowercase();
-        let development = admin_token.is_none() && matches!(env.as_str(), "dev" | "development");
+        let development_env = matches!(env.as_str(), "dev" | "development");
+        let development = admin_token.is_none() && development_env;
         let cors_origins = non_empty("CORS_ORIGINS").map(|list| parse_origins(&list)).transpose()?;
         let set = |name| std::env::var(name).is_ok();
         let seconds = Duration::from_secs;
@@ -122,7 +123,7 @@ impl Config {
             shipped_templates,
             agent_program,
             allow_lan: std::env::var("MOLECULE_ALLOW_LAN").is_ok_and(|text| text == "1"),
-            test_tokens: std::env::var("MOLECULE_ENABLE_TEST_TOKENS").is_ok_and(|text| text == "1"),
+            test_tokens: development_env || std::env::var("MOLECULE_ENABLE_TEST_TOKENS").is_ok_and(|text| text == "1"),
             git_sha: option_env!("GIT_SHA").unwrap_or("dev").to_owned(),
             assets,
         })

@@ -9,6 +9,7 @@ pub mod admin;
 pub mod app;
 pub mod approvals;
 pub mod auth;
+pub mod chat_files;
 pub mod clock;
 pub mod config;
 pub mod endpoint;

@@ -21,7 +21,7 @@ use cap_std::fs::{Dir, File, OpenOptions};
 pub(crate) use change::Change;
 pub(crate) use refusal::Refused;
 pub(crate) use search::Query;
-pub(crate) use uploads::{FILE_LIMIT as UPLOAD_LIMIT, Uploads};
+pub(crate) use uploads::{Stored, Uploads};
 
 /// The name under which agents know their folder (40 §2).
 const VIRTUAL_ROOT: &str = "/workspace";

@@ -5,18 +5,14 @@ use std::io::{Read, Write};
 use std::path::{Component, Path};
 
 use cap_std::fs::{Dir, File, OpenOptions};
-use molecule_model::preview::cut_bytes;
+use molecule_model::chat_file::{self, FILE_LIMIT, FOLDER as VIRTUAL};
 
 use super::{Folder, Refused, read_up_to, reading};
 
-/// As agents and the platform name it.
-const VIRTUAL: &str = "/workspace/.molecule/chat-uploads";
 /// In the person's folder.
 const IN_FOLDER: &str = ".molecule/chat-uploads";
 /// In the config folder.
 const IN_CONFIG: &str = ".chat-uploads";
-/// Longest file, in bytes.
-pub(crate) const FILE_LIMIT: u64 = 25 * 1024 * 1024;
 
 /// Where chat files are kept.
 #[derive(Debug)]
@@ -30,6 +26,8 @@ pub(crate) struct Stored {
     pub uri: String,
     pub name: String,
     pub mime_type: Option<String>,
+    /// Bytes.
+    pub size: u64,
 }
 
 /// A file being taken in; gone again when dropped before it was kept.
@@ -38,6 +36,7 @@ pub(crate) struct Arriving<'a> {
     file: File,
     stored: String,
     name: String,
+    size: u64,
     kept: bool,
 }
 
@@ -83,25 +82,25 @@ impl Uploads {
 
     /// Begins to take a file in.
     pub(crate) fn begin(&self, name: &str) -> std::io::Result<Arriving<'_>> {
-        let name = sanitise(name);
+        let name = chat_file::safe_name(name);
         let stored = format!("{}-{name}", uuid::Uuid::new_v4().simple());
         let file = self.dir.open_with(&stored, OpenOptions::new().write(true).create_new(true))?;
-        Ok(Arriving { uploads: self, file, stored, name, kept: false })
+        Ok(Arriving { uploads: self, file, stored, name, size: 0, kept: false })
     }
 
-    /// Takes in a copy of a file of the folder, if it is one and not too long.
-    pub(crate) fn copy_in(&self, folder: &Folder, path: &str) -> Option<Stored> {
+    /// Takes in a copy of a file of the folder, if it is one and not too long; a kept one is named again.
+    pub(crate) fn copy_in(&self, folder: Option<&Folder>, path: &str) -> Option<Stored> {
         if let Some(stored) = Self::named(path) {
-            self.open(stored).ok()?;
+            let size = self.open(stored).ok()?.metadata().ok()?.len();
             let name = stored.get(33..).unwrap_or(stored);
-            return Some(described(stored, name));
+            return Some(described(stored, name, size));
         }
-        let (file, path) = folder.open_file(path).ok()?;
+        let (file, path) = folder?.open_file(path).ok()?;
         if file.metadata().ok()?.len() > FILE_LIMIT {
             return None;
         }
         let mut arriving = self.begin(&path.file_name()?.to_string_lossy()).ok()?;
-        std::io::copy(&mut file.take(FILE_LIMIT), &mut arriving.file).ok()?;
+        arriving.size = std::io::copy(&mut file.take(FILE_LIMIT), &mut arriving.file).ok()?;
         Some(arriving.keep())
     }
 }
@@ -111,13 +110,18 @@ impl Arriving<'_> {
         &self.name
     }
 
-    pub(crate) fn push(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        self.file.write_all(bytes)
+    /// Adds what came. `false`: the file is too long now, and what came was not written.
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> std::io::Result<bool> {
+        self.size += bytes.len() as u64;
+        if self.size > FILE_LIMIT {
+            return Ok(false);
+        }
+        self.file.write_all(bytes).map(|()| true)
     }
 
     pub(crate) fn keep(mut self) -> Stored {
         self.kept = true;
-        described(&self.stored, &self.name)
+        described(&self.stored, &self.name, self.size)
     }
 }
 
@@ -129,29 +133,9 @@ impl Drop for Arriving<'_> {
     }
 }
 
-fn described(stored: &str, name: &str) -> Stored {
-    Stored {
-        uri: format!("workspace:{VIRTUAL}/{stored}"),
-        name: name.to_owned(),
-        mime_type: mime_guess::from_path(name).first().map(|mime| mime.to_string()),
-    }
-}
-
-/// A name that is safe as a file's: 10 §13.1.
-fn sanitise(name: &str) -> String {
-    let base = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let clean: String =
-        base.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' }).collect();
-    if clean.is_empty() || clean == "." || clean == ".." {
-        return "file".to_owned();
-    }
-    if clean.len() <= 100 {
-        return clean;
-    }
-    match clean.rsplit_once('.').filter(|(_, extension)| extension.len() < 16) {
-        Some((stem, extension)) => format!("{}.{extension}", cut_bytes(stem, 99 - extension.len())),
-        None => cut_bytes(&clean, 100).to_owned(),
-    }
+fn described(stored: &str, name: &str, size: u64) -> Stored {
+    let mime_type = mime_guess::from_path(name).first().map(|mime| mime.to_string());
+    Stored { uri: chat_file::uri_of(stored), name: name.to_owned(), mime_type, size }
 }
 
 #[cfg(test)]
@@ -159,33 +143,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_made_safe() {
-        let table = [
-            ("a b.md", "a_b.md"),
-            ("../../etc/passwd", "passwd"),
-            ("", "file"),
-            ("..", "file"),
-            ("ä.txt", "_.txt"),
-            ("C:\\x\\y.z", "y.z"),
-        ];
-        for (given, want) in table {
-            assert_eq!(sanitise(given), want, "{given}");
-        }
-        let long = sanitise(&format!("{}.jpeg", "x".repeat(300)));
-        assert_eq!(long.len(), 100);
-        assert!(long.ends_with(".jpeg"));
-    }
-
-    #[test]
     fn a_file_that_is_not_kept_is_gone() {
         let root = tempfile::tempdir().unwrap();
         let folder = Folder::open(root.path(), None).unwrap();
         let uploads = Uploads::in_folder(&folder).unwrap();
         let mut half = uploads.begin("half.txt").unwrap();
-        half.push(b"ha").unwrap();
+        assert!(half.push(b"ha").unwrap());
         drop(half);
         let mut whole = uploads.begin("whole.txt").unwrap();
-        whole.push(b"whole").unwrap();
+        assert!(whole.push(b"whole").unwrap());
         let stored = whole.keep();
         assert_eq!(std::fs::read_dir(root.path().join(IN_FOLDER)).unwrap().count(), 1);
         let name = Uploads::named(&stored.uri).unwrap();
@@ -226,11 +192,13 @@ mod tests {
         std::fs::write(root.path().join("report.md"), "# done").unwrap();
         let folder = Folder::open(root.path(), None).unwrap();
         let uploads = Uploads::in_folder(&folder).unwrap();
-        let stored = uploads.copy_in(&folder, "/workspace/report.md").unwrap();
+        let stored = uploads.copy_in(Some(&folder), "/workspace/report.md").unwrap();
         assert_eq!((stored.name.as_str(), stored.mime_type.as_deref()), ("report.md", Some("text/markdown")));
-        let again = uploads.copy_in(&folder, stored.uri.strip_prefix("workspace:").unwrap()).unwrap();
+        assert_eq!(stored.size, 6);
+        let again = uploads.copy_in(Some(&folder), stored.uri.strip_prefix("workspace:").unwrap()).unwrap();
         assert_eq!((again.uri, again.name.as_str()), (stored.uri, "report.md"));
-        assert!(uploads.copy_in(&folder, "/workspace/missing.md").is_none());
-        assert!(uploads.copy_in(&folder, "/workspace/../x").is_none());
+        assert!(uploads.copy_in(Some(&folder), "/workspace/missing.md").is_none());
+        assert!(uploads.copy_in(Some(&folder), "/workspace/../x").is_none());
+        assert!(uploads.copy_in(None, "/workspace/report.md").is_none());
     }
 }

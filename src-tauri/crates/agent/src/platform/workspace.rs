@@ -24,9 +24,13 @@ pub(crate) struct Sent<'a> {
 }
 
 impl Platform {
-    /// Says something to the person in the chat (10 §12.5).
-    pub(crate) async fn notify(&self, message: &str) -> Result<(), PlatformFault> {
-        self.post(&self.own("/notify"), &json!({"message": message})).await.map(drop)
+    /// Says something to the person in the chat, with files that are kept already (10 §12.5).
+    pub(crate) async fn notify(&self, message: &str, files: &[Value]) -> Result<(), PlatformFault> {
+        let mut body = json!({"message": message});
+        if !files.is_empty() {
+            body["attachments"] = json!(files);
+        }
+        self.post(&self.own("/notify"), &body).await.map(drop)
     }
 
     /// Notes that a message goes out. Best effort: the log is not worth a turn.

@@ -162,7 +162,7 @@ async fn a_folder_that_holds_molecules_data_runs_no_commands() {
 }
 
 #[tokio::test]
-async fn files_that_an_answer_names_come_with_it() {
+async fn s186_files_that_an_answer_names_come_with_it() {
     let stub = ModelStub::in_order(
         Wire::Anthropic,
         [Reply::say("See /workspace/a.txt, not /workspace/missing.txt or /workspace/../secret.txt.")],
@@ -176,7 +176,40 @@ async fn files_that_an_answer_names_come_with_it() {
     let parts = answer["result"]["parts"].as_array().unwrap();
     assert_eq!(parts.len(), 2, "{parts:?}");
     let file = &parts[1]["file"];
-    assert_eq!((&file["name"], &file["mimeType"]), (&json!("a.txt"), &json!("text/plain")));
+    assert_eq!((&file["name"], &file["mimeType"], &file["size"]), (&json!("a.txt"), &json!("text/plain"), &json!(5)));
     let stored = file["uri"].as_str().unwrap().strip_prefix("workspace:/workspace/").unwrap();
     assert_eq!(fs::read_to_string(bench.setup.folder().join(stored)).unwrap(), "alpha");
+}
+
+#[tokio::test]
+async fn s184_s185_a_message_to_the_person_takes_files_along_or_is_not_sent() {
+    let send =
+        |attachments: Value| vec![("send_message_to_user", json!({"message": "look", "attachments": attachments}))];
+    let rounds = vec![
+        send(json!(["a.txt", 5, null, {"path": "a.txt"}, "", "/workspace/b.odd"])),
+        send(json!(["a.txt", "missing.txt"])),
+        send(json!(["../secret.txt"])),
+        send(json!("a.txt")),
+        send(json!([])),
+    ];
+    let (bench, stub) = agent("read_write", rounds).await;
+    fs::write(bench.setup.folder().join("b.odd"), [0, 1, 2]).unwrap();
+    let answer = bench.send("m", "go").await;
+    let done: Vec<bool> = outcomes(&answer).iter().map(|(_, ok)| *ok).collect();
+    assert_eq!(done, [true, false, false, true, true]);
+    assert!(stub.seen()[2].last_text().contains("missing.txt"), "the model is told which file");
+    let told = bench.platform.posted("POST", "/notify");
+    assert_eq!(told.len(), 3, "a file that is not there sends nothing");
+    let files = told[0].body["attachments"].as_array().unwrap();
+    let about = |file: &Value| json!([file["name"], file["mimeType"], file["size"]]);
+    assert_eq!(
+        files.iter().map(about).collect::<Vec<_>>(),
+        [json!(["a.txt", "text/plain", 11]), json!(["b.odd", "application/octet-stream", 3]),]
+    );
+    let path = files[0]["uri"].as_str().unwrap().strip_prefix("workspace:").unwrap();
+    let back = bench.file(path).bearer_auth("inbound").send().await.unwrap();
+    assert_eq!(back.text().await.unwrap(), "alpha\nbeta\n");
+    for plain in &told[1..] {
+        assert_eq!(plain.body, json!({"message": "look"}));
+    }
 }

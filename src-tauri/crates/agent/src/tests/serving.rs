@@ -84,7 +84,7 @@ async fn web_pages_reach_nothing() {
 }
 
 #[tokio::test]
-async fn files_go_in_and_out_for_whoever_knows_the_secret() {
+async fn s176_s181_files_go_in_and_out_for_whoever_knows_the_secret() {
     let bench = agent().await;
     let form =
         || Form::new().part("files", Part::text("# hello").file_name("my notes.md").mime_str("text/markdown").unwrap());
@@ -119,7 +119,7 @@ async fn files_go_in_and_out_for_whoever_knows_the_secret() {
 }
 
 #[tokio::test]
-async fn files_that_are_not_for_handing_out() {
+async fn s180_s181_files_that_are_not_for_handing_out() {
     let bench = agent().await;
     let (folder, configs) = (bench.setup.folder(), bench.setup.configs());
     let outside = folder.with_file_name("outside");
@@ -160,14 +160,20 @@ async fn files_that_are_not_for_handing_out() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_too_large_is_named_and_leaves_nothing() {
+async fn s176_a_file_that_is_too_large_is_named_and_leaves_nothing() {
     let bench = agent().await;
     let form = Form::new().part("files", Part::bytes(vec![0; 25 * 1024 * 1024 + 1]).file_name("big.bin"));
     let refused =
         bench.post("/internal/chat/uploads/ingest").bearer_auth("inbound").multipart(form).send().await.unwrap();
     assert_eq!(refused.status(), 413);
-    assert!(refused.text().await.unwrap().contains("big.bin"));
-    assert_eq!(fs::read_dir(bench.setup.folder().join(".molecule/chat-uploads")).unwrap().count(), 0);
+    assert_eq!(refused.text().await.unwrap(), r#"{"error":"big.bin is larger than 25 MiB"}"#);
+    let count = || fs::read_dir(bench.setup.folder().join(".molecule/chat-uploads")).unwrap().count();
+    assert_eq!(count(), 0);
+    // Whoever may not is told so, however much is still coming.
+    let form = Form::new().part("files", Part::bytes(vec![0; 20 * 1024 * 1024]).file_name("big.bin"));
+    let request = bench.post("/internal/chat/uploads/ingest").bearer_auth("wrong").multipart(form);
+    assert_eq!(request.send().await.unwrap().status(), 401);
+    assert_eq!(count(), 0);
 }
 
 #[tokio::test]

@@ -6,8 +6,30 @@ use super::{Done, Failed, Outcome, Scope, approved, optional, text};
 use crate::models::ToolCall;
 
 pub(super) async fn notify(scope: &Scope, call: &ToolCall) -> Outcome {
-    scope.agent.platform.notify(text(call, "message")?).await?;
-    Ok("Message sent.".into())
+    let message = text(call, "message")?;
+    let files = attached(scope, call)?;
+    scope.agent.platform.notify(message, &files).await?;
+    Ok(match files.len() {
+        0 => "Message sent.".into(),
+        1 => "Message sent, with the file.".into(),
+        count => format!("Message sent, with {count} files.").into(),
+    })
+}
+
+/// Keeps a copy of each file that goes along. One that cannot be sent ends it before anything was said (S184);
+/// entries that are no paths are dropped (S185).
+fn attached(scope: &Scope, call: &ToolCall) -> Result<Vec<Value>, Failed> {
+    let paths = call.input.get("attachments").and_then(Value::as_array).into_iter().flatten();
+    let paths = paths.filter_map(Value::as_str).filter(|path| !path.trim().is_empty());
+    let keep = |path: &str| {
+        let kept = scope.agent.uploads().and_then(|uploads| uploads.copy_in(scope.agent.folder.as_ref(), path));
+        let kept = kept.ok_or_else(|| {
+            Failed(format!("nothing was sent: {path} is not a file of your folder, or is larger than 25 MiB"))
+        })?;
+        let mime = kept.mime_type.as_deref().unwrap_or("application/octet-stream");
+        Ok(json!({"uri": kept.uri, "name": kept.name, "mimeType": mime, "size": kept.size}))
+    };
+    paths.map(keep).collect()
 }
 
 pub(super) async fn commit(scope: &Scope, call: &ToolCall) -> Outcome {

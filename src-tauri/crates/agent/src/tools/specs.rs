@@ -35,8 +35,8 @@ pub(crate) fn offered(agent: &Agent) -> Vec<ToolSpec> {
         spec("list_peers", "The colleagues you may talk to, with id, role and status.", json!({}), &[]),
         spec(
             "send_message_to_user",
-            "Say something to the person now, before your answer is done.",
-            json!({"message": text()}),
+            "Say something to the person now, before your answer is done. attachments: paths of files that go with it.",
+            json!({"message": text(), "attachments": {"type": "array", "items": text()}}),
             &["message"],
         ),
         spec(

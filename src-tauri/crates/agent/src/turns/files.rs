@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use molecule_a2a::wire::Part;
+use molecule_a2a::wire::{FileContent, FilePart, Members, Part};
 
 use crate::agent::Agent;
+use crate::files::Stored;
 
 /// Files of one answer at most.
 const MOST: usize = 5;
@@ -29,6 +30,13 @@ pub(super) fn spoken_of(agent: &Agent, text: &str) -> Vec<Part> {
         return Vec::new();
     }
     let Some(uploads) = agent.uploads() else { return Vec::new() };
-    let stored = paths.into_iter().filter_map(|path| uploads.copy_in(agent.folder.as_ref()?, path));
-    stored.take(MOST).map(|file| Part::file(file.uri, Some(file.name), file.mime_type)).collect()
+    let stored = paths.into_iter().filter_map(|path| uploads.copy_in(agent.folder.as_ref(), path));
+    stored.take(MOST).map(part).collect()
+}
+
+fn part(file: Stored) -> Part {
+    let size = Members::from_iter([("size".to_owned(), file.size.into())]);
+    let content = FileContent::Uri(file.uri);
+    let file = FilePart { name: Some(file.name), mime_type: file.mime_type, content, extra: size };
+    Part::File { file, metadata: None, extra: Members::new() }
 }

@@ -7,6 +7,7 @@ mod access;
 mod caller;
 mod launch;
 mod routes;
+mod test_token;
 mod token;
 
 pub use access::{Access, Development, guard};
@@ -100,22 +101,44 @@ pub fn capability_url(app: &App, capability: &str) -> String {
     format!("{}/as/{capability}", app.endpoint.url())
 }
 
+/// What became of the secret that an agent is shown.
+#[derive(Debug)]
+pub enum Inbound {
+    /// It is known, and so to the agent.
+    Known(SecretString),
+    /// It was made just now.
+    Made(SecretString),
+    /// There is none in reach, and none may be made.
+    Unreadable,
+}
+
 /// The secret that the platform shows to the agent of `id` (20 §7.8). Made on first contact and returned
-/// at once, stored behind. `true` beside it: it was made just now.
+/// at once, stored behind: of two that ask at once for the first time, both get the same.
 #[must_use]
-pub fn inbound_secret(platform: &Platform, id: WorkspaceId) -> (SecretString, bool) {
-    let name = format!("inbound/{id}");
-    if let Some(known) = platform.vault.machine_get(&name) {
-        return (SecretString::from(known.expose()), false);
+pub fn inbound_secret(platform: &Platform, id: WorkspaceId) -> SecretString {
+    let (secret, _) = platform.vault.machine_get_or_put(&inbound_name(id), || fresh().expose().to_owned().into());
+    SecretString::from(secret.expose())
+}
+
+/// As [`inbound_secret`], but says whether it was made just now, and makes none unless `may_make`.
+#[must_use]
+pub fn inbound_secret_or(platform: &Platform, id: WorkspaceId, may_make: bool) -> Inbound {
+    if !may_make {
+        let known = platform.vault.machine_get(&inbound_name(id));
+        return known.map_or(Inbound::Unreadable, |secret| Inbound::Known(SecretString::from(secret.expose())));
     }
-    let fresh = fresh();
-    platform.vault.machine_put(&name, molecule_vault::Secret::from(fresh.expose().to_owned()));
-    (fresh.secret(), true)
+    let (secret, made) = platform.vault.machine_get_or_put(&inbound_name(id), || fresh().expose().to_owned().into());
+    let secret = SecretString::from(secret.expose());
+    if made { Inbound::Made(secret) } else { Inbound::Known(secret) }
+}
+
+fn inbound_name(id: WorkspaceId) -> String {
+    format!("inbound/{id}")
 }
 
 /// Makes the inbound secret anew, at every launch.
 #[must_use]
 pub fn mint_inbound_secret(platform: &Platform, id: WorkspaceId) -> SecretString {
-    platform.vault.machine_delete(&format!("inbound/{id}"));
-    inbound_secret(platform, id).0
+    platform.vault.machine_delete(&inbound_name(id));
+    inbound_secret(platform, id)
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
-use super::{Access, Caller, fresh};
+use super::{Access, Caller, fresh, test_token};
 use crate::{
     App, AppError, AppResult,
     http::{Room, body},
@@ -34,6 +34,7 @@ pub fn router() -> Room {
         .at(Access::Workspace, routes!(revoke))
         .at(Access::Admin, routes!(list_org, create_org))
         .at(Access::Admin, routes!(revoke_org))
+        .at(Access::Handler(test_token::RULE), routes!(test_token::test_token))
 }
 
 #[derive(Deserialize, ToSchema)]

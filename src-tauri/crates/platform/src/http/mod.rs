@@ -15,8 +15,8 @@ pub use openapi::document;
 pub use room::Room;
 
 use crate::{
-    activity, admin, app, approvals, auth, events, instructions, mcp, memory, messaging, orgs, registry, secrets,
-    templates, workspaces,
+    activity, admin, app, approvals, auth, chat_files, events, instructions, mcp, memory, messaging, orgs, registry,
+    secrets, templates, workspaces,
 };
 
 /// Every route of the platform.
@@ -31,6 +31,7 @@ pub fn routes() -> Room {
         .merge(registry::router())
         .merge(messaging::router())
         .merge(activity::router())
+        .merge(chat_files::router())
         .merge(workspaces::router())
         .merge(templates::router())
         .merge(orgs::router())

@@ -8,7 +8,10 @@ use std::{error::Error as StdError, io, net::SocketAddr, sync::Arc, task::Poll, 
 use axum::http::{HeaderValue, Request, Response, Uri, header};
 use bytes::Bytes;
 use futures_util::{FutureExt, future::BoxFuture};
-use http_body_util::{BodyExt, Full, combinators::BoxBody};
+use http_body_util::{
+    BodyExt, Full,
+    combinators::{BoxBody, UnsyncBoxBody},
+};
 use hyper_util::{
     client::legacy::Client,
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -27,6 +30,8 @@ pub const LARGEST_ANSWER: usize = 10 * 1024 * 1024;
 
 /// The body of an agent's answer, as it comes.
 pub type AnswerBody = BoxBody<Bytes, BodyError>;
+/// A body that is passed on as it comes.
+pub type PassedBody = UnsyncBoxBody<Bytes, BodyError>;
 /// Why a body ended early.
 pub type BodyError = Box<dyn StdError + Send + Sync>;
 
@@ -58,9 +63,11 @@ impl Failure {
     }
 }
 
-/// The two clients.
+/// The clients.
 pub struct Dispatcher {
     plain: Client<Dialler, Full<Bytes>>,
+    /// For bodies that are passed on.
+    passing: Client<Dialler, PassedBody>,
     /// None where this machine can do no TLS.
     tls: Option<reqwest::Client>,
 }
@@ -70,10 +77,10 @@ impl Dispatcher {
     #[must_use]
     pub fn new(rules: AddressRules) -> Self {
         let rules = Arc::new(rules);
-        let plain = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(KEEP_IDLE)
-            .build(Dialler(Arc::clone(&rules)));
+        let mut builder = Client::builder(TokioExecutor::new());
+        builder.pool_timer(TokioTimer::new()).pool_idle_timeout(KEEP_IDLE);
+        let plain = builder.build(Dialler(Arc::clone(&rules)));
+        let passing = builder.build(Dialler(Arc::clone(&rules)));
         let tls = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
@@ -84,7 +91,7 @@ impl Dispatcher {
         if let Err(error) = &tls {
             tracing::error!(%error, "agents behind https cannot be reached");
         }
-        Self { plain, tls: tls.ok() }
+        Self { plain, passing, tls: tls.ok() }
     }
 
     /// Posts `body` to `url` and answers with the agent's response, whatever its status.
@@ -109,14 +116,31 @@ impl Dispatcher {
         if tls {
             let request = request.body(reqwest::Body::from(body)).map_err(|_| Failure::Unbuildable)?;
             let request = reqwest::Request::try_from(request).map_err(|_| Failure::Unbuildable)?;
-            let client = self.tls.as_ref().ok_or(Failure::Unreachable("this machine can do no TLS"))?;
-            let answer = client.execute(request).await.map_err(|error| classify(&error))?;
-            Ok(Response::from(answer).map(|body| body.map_err(BodyError::from).boxed()))
+            self.over_tls(request).await
         } else {
             let request = request.body(Full::new(body)).map_err(|_| Failure::Unbuildable)?;
             let answer = self.plain.request(request).await.map_err(|error| classify(&error))?;
             Ok(answer.map(|body| body.map_err(BodyError::from).boxed()))
         }
+    }
+
+    /// Sends a request whose body is passed on as it comes.
+    ///
+    /// # Errors
+    /// [`Failure`] when there was no answer.
+    pub async fn pass(&self, request: Request<PassedBody>) -> Result<Response<AnswerBody>, Failure> {
+        if request.uri().scheme_str() == Some("https") {
+            let request = request.map(|body| reqwest::Body::wrap_stream(body.into_data_stream()));
+            return self.over_tls(reqwest::Request::try_from(request).map_err(|_| Failure::Unbuildable)?).await;
+        }
+        let answer = self.passing.request(request).await.map_err(|error| classify(&error))?;
+        Ok(answer.map(|body| body.map_err(BodyError::from).boxed()))
+    }
+
+    async fn over_tls(&self, request: reqwest::Request) -> Result<Response<AnswerBody>, Failure> {
+        let client = self.tls.as_ref().ok_or(Failure::Unreachable("this machine can do no TLS"))?;
+        let answer = client.execute(request).await.map_err(|error| classify(&error))?;
+        Ok(Response::from(answer).map(|body| body.map_err(BodyError::from).boxed()))
     }
 }
 

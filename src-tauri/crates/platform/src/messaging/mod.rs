@@ -28,6 +28,7 @@ use std::{
 
 pub use ask::{Asked, ask};
 pub use delegation::{Begun, delegate_to as delegate};
+pub use dispatch::{AnswerBody, BodyError, Failure, PassedBody};
 pub use door::{Delivered, deliver};
 pub use ending::{Events, INTERRUPTED};
 pub use job::{Delivery, Job, Options};
@@ -80,6 +81,18 @@ impl Messaging {
     #[must_use]
     pub const fn rules(&self) -> &AddressRules {
         &self.rules
+    }
+
+    /// Sends a request to an agent whose body is passed on as it comes, and answers with its response as it comes
+    /// (10 §13). The address is checked when it is dialled; redirects are answers.
+    ///
+    /// # Errors
+    /// [`Failure`] when there was no answer.
+    pub async fn pass(
+        &self,
+        request: axum::http::Request<PassedBody>,
+    ) -> Result<axum::http::Response<AnswerBody>, Failure> {
+        self.dispatcher.pass(request).await
     }
 
     /// How many messages a workspace works on now, as far as we forwarded them.

@@ -138,7 +138,7 @@ fn removed(id: WorkspaceId) -> AppError {
 }
 
 fn inbound_secret(app: &App, id: WorkspaceId) -> String {
-    auth::inbound_secret(app, id).0.expose_secret().to_owned()
+    auth::inbound_secret(app, id).expose_secret().to_owned()
 }
 
 #[derive(Deserialize, ToSchema)]
