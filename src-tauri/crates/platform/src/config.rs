@@ -1,8 +1,10 @@
 //! Settings, read once at start (10 §3, 20 §0.3).
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use secrecy::SecretString;
+
+use crate::registry::{Names, SystemNames};
 
 /// What the environment and the command line decide.
 #[derive(Clone, Debug)]
@@ -39,6 +41,8 @@ pub struct Config {
     pub agent_program: (PathBuf, Vec<String>),
     /// `MOLECULE_ALLOW_LAN=1`.
     pub allow_lan: bool,
+    /// Who knows the addresses of agents' names: this machine's resolver, but in tests.
+    pub names: Arc<dyn Names>,
     /// `MOLECULE_ENABLE_TEST_TOKENS=1`, or `MOLECULE_ENV` is `dev` or `development`, `ADMIN_TOKEN` or not.
     pub test_tokens: bool,
     /// The commit this was built from.
@@ -123,10 +127,31 @@ impl Config {
             shipped_templates,
             agent_program,
             allow_lan: std::env::var("MOLECULE_ALLOW_LAN").is_ok_and(|text| text == "1"),
+            names: Arc::new(SystemNames),
             test_tokens: development_env || std::env::var("MOLECULE_ENABLE_TEST_TOKENS").is_ok_and(|text| text == "1"),
             git_sha: option_env!("GIT_SHA").unwrap_or("dev").to_owned(),
             assets,
         })
+    }
+
+    /// Says in the log of a start which settings hold (S282): no path, no secret.
+    pub fn log(&self) {
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            git_sha = %self.git_sha,
+            development = self.development,
+            admin_token_set = self.admin_token.is_some(),
+            keychain = self.keychain,
+            allow_lan = self.allow_lan,
+            test_tokens = self.test_tokens,
+            origins = self.listed_origins().len(),
+            rate_limit = self.rate_limit,
+            a2a_idle_seconds = self.a2a_idle.as_secs(),
+            external_stale_seconds = self.external_stale.as_secs(),
+            provision_timeout_seconds = self.provision_timeout.map(|limit| limit.as_secs()),
+            activity_retention_days = self.activity_retention_days,
+            "settings"
+        );
     }
 
     /// The origins that may call us besides our own.

@@ -114,6 +114,7 @@ pub async fn start(config: Config) -> Result<Server, StartError> {
 /// As [`start`].
 pub async fn start_with(config: Config, clock: Arc<dyn Clock>) -> Result<Server, StartError> {
     let began = Instant::now();
+    config.log();
     let paths = Paths::new(&config.data_dir);
     prepare(paths.root())?;
     let owner = Owner::take(paths.root())?;

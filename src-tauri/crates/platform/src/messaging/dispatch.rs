@@ -1,7 +1,7 @@
 //! Talking to agents over HTTP: one POST, only to addresses that were checked, never through a redirect (10 §9.6).
 //!
-//! Hot path. Plain HTTP, which is every agent on this machine, goes through hyper's own client; TLS goes through
-//! reqwest with the same resolver. A URL is dialled as the characters that were stored.
+//! Hot path. Plain HTTP and TLS go through one kind of client and one dialler, which knows name, address and port
+//! together when it judges them. A URL is dialled as the characters that were stored.
 
 use std::{error::Error as StdError, io, net::SocketAddr, sync::Arc, task::Poll, time::Duration};
 
@@ -12,10 +12,12 @@ use http_body_util::{
     BodyExt, Full,
     combinators::{BoxBody, UnsyncBoxBody},
 };
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::Client,
     rt::{TokioExecutor, TokioIo, TokioTimer},
 };
+use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::net::TcpStream;
 
 use crate::registry::{AddressRefused, AddressRules, Destination};
@@ -69,29 +71,27 @@ pub struct Dispatcher {
     /// For bodies that are passed on.
     passing: Client<Dialler, PassedBody>,
     /// None where this machine can do no TLS.
-    tls: Option<reqwest::Client>,
+    tls: Option<Client<Greeter, PassedBody>>,
 }
 
 impl Dispatcher {
     /// Dials only what `rules` allow.
     #[must_use]
     pub fn new(rules: AddressRules) -> Self {
-        let rules = Arc::new(rules);
-        let mut builder = Client::builder(TokioExecutor::new());
-        builder.pool_timer(TokioTimer::new()).pool_idle_timeout(KEEP_IDLE);
-        let plain = builder.build(Dialler(Arc::clone(&rules)));
-        let passing = builder.build(Dialler(Arc::clone(&rules)));
-        let tls = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .connect_timeout(CONNECT)
-            .pool_idle_timeout(KEEP_IDLE)
-            .dns_resolver(Arc::new(CheckedNames(rules)))
-            .build();
+        let dialler = Dialler(Arc::new(rules));
+        let builder = || {
+            let mut builder = Client::builder(TokioExecutor::new());
+            builder.pool_timer(TokioTimer::new()).pool_idle_timeout(KEEP_IDLE);
+            builder
+        };
+        let tls = trusting_this_machine().map(|config| {
+            let tls = HttpsConnectorBuilder::new().with_tls_config(config).https_only().enable_http1();
+            builder().build(Greeter(tls.wrap_connector(dialler.clone())))
+        });
         if let Err(error) = &tls {
             tracing::error!(%error, "agents behind https cannot be reached");
         }
-        Self { plain, passing, tls: tls.ok() }
+        Self { plain: builder().build(dialler.clone()), passing: builder().build(dialler), tls: tls.ok() }
     }
 
     /// Posts `body` to `url` and answers with the agent's response, whatever its status.
@@ -114,14 +114,11 @@ impl Dispatcher {
             request = request.header(molecule_a2a::VERSION_HEADER, version);
         }
         if tls {
-            let request = request.body(reqwest::Body::from(body)).map_err(|_| Failure::Unbuildable)?;
-            let request = reqwest::Request::try_from(request).map_err(|_| Failure::Unbuildable)?;
-            self.over_tls(request).await
-        } else {
-            let request = request.body(Full::new(body)).map_err(|_| Failure::Unbuildable)?;
-            let answer = self.plain.request(request).await.map_err(|error| classify(&error))?;
-            Ok(answer.map(|body| body.map_err(BodyError::from).boxed()))
+            let body = Full::new(body).map_err(|never| match never {}).boxed_unsync();
+            return self.over_tls(request.body(body).map_err(|_| Failure::Unbuildable)?).await;
         }
+        let request = request.body(Full::new(body)).map_err(|_| Failure::Unbuildable)?;
+        answered(self.plain.request(request).await)
     }
 
     /// Sends a request whose body is passed on as it comes.
@@ -130,18 +127,28 @@ impl Dispatcher {
     /// [`Failure`] when there was no answer.
     pub async fn pass(&self, request: Request<PassedBody>) -> Result<Response<AnswerBody>, Failure> {
         if request.uri().scheme_str() == Some("https") {
-            let request = request.map(|body| reqwest::Body::wrap_stream(body.into_data_stream()));
-            return self.over_tls(reqwest::Request::try_from(request).map_err(|_| Failure::Unbuildable)?).await;
+            return self.over_tls(request).await;
         }
-        let answer = self.passing.request(request).await.map_err(|error| classify(&error))?;
-        Ok(answer.map(|body| body.map_err(BodyError::from).boxed()))
+        answered(self.passing.request(request).await)
     }
 
-    async fn over_tls(&self, request: reqwest::Request) -> Result<Response<AnswerBody>, Failure> {
+    async fn over_tls(&self, request: Request<PassedBody>) -> Result<Response<AnswerBody>, Failure> {
         let client = self.tls.as_ref().ok_or(Failure::Unreachable("this machine can do no TLS"))?;
-        let answer = client.execute(request).await.map_err(|error| classify(&error))?;
-        Ok(Response::from(answer).map(|body| body.map_err(BodyError::from).boxed()))
+        answered(client.request(request).await)
     }
+}
+
+fn answered(
+    answer: Result<Response<hyper::body::Incoming>, hyper_util::client::legacy::Error>,
+) -> Result<Response<AnswerBody>, Failure> {
+    Ok(answer.map_err(|error| classify(&error))?.map(|body| body.map_err(BodyError::from).boxed()))
+}
+
+/// TLS with the roots that this machine trusts, a company's own among them.
+fn trusting_this_machine() -> Result<rustls::ClientConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(builder.with_platform_verifier()?.with_no_client_auth())
 }
 
 /// Reads the kinds of an error's causes, never their texts (S138).
@@ -152,9 +159,7 @@ fn classify(error: &(dyn StdError + 'static)) -> Failure {
         if let Some(refused) = error.downcast_ref::<AddressRefused>() {
             return Failure::Refused(*refused);
         }
-        if error.downcast_ref::<TimedOut>().is_some()
-            || error.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_timeout)
-        {
+        if error.downcast_ref::<TimedOut>().is_some() {
             return Failure::Busy("connecting took longer than 10 s");
         }
         if let Some(io) = error.downcast_ref::<io::Error>()
@@ -234,20 +239,22 @@ async fn dial(addresses: &[SocketAddr]) -> Result<TokioIo<TcpStream>, BodyError>
     Err(last.into())
 }
 
-/// Resolves names for TLS connections: every address must pass, or none is given.
-struct CheckedNames(Arc<AddressRules>);
+/// Dials, then speaks TLS with the name that the URL has. Both have their own ten seconds (S133).
+#[derive(Clone)]
+struct Greeter(HttpsConnector<Dialler>);
 
-impl reqwest::dns::Resolve for CheckedNames {
-    fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
-        let rules = Arc::clone(&self.0);
-        async move {
-            // Port 0 is nobody's; the port itself was judged with the URL.
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let found: Vec<_> = found.map(|address| address.ip()).collect();
-            let checked = rules.check_all(&found, 0)?;
-            Ok(Box::new(checked.into_iter()) as reqwest::dns::Addrs)
-        }
-        .boxed()
+impl tower::Service<Uri> for Greeter {
+    type Response = <HttpsConnector<Dialler> as tower::Service<Uri>>::Response;
+    type Error = BodyError;
+    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, cx: &mut std::task::Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let greeting = self.0.call(uri);
+        async move { tokio::time::timeout(CONNECT * 2, greeting).await.map_err(|_| TimedOut)? }.boxed()
     }
 }
 
@@ -277,4 +284,64 @@ pub async fn whole(mut body: AnswerBody) -> Result<Bytes, BodyError> {
         }
         None => Bytes::new(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{error::Error as StdError, io, sync::Arc, time::Duration};
+
+    use bytes::Bytes;
+    use tokio::net::TcpListener;
+
+    use super::{Dispatcher, Failure, TimedOut, classify};
+    use crate::registry::{AddressRefused, AddressRules, SystemNames};
+
+    /// An error around another.
+    #[derive(Debug, thiserror::Error)]
+    #[error("connection timed out, EOF, reset: a text that means nothing")]
+    struct Around(#[source] Box<dyn StdError + Send + Sync>);
+
+    fn dispatcher() -> Dispatcher {
+        let rules = AddressRules { own_port: 1, allow_lan: false, bridges: Vec::new(), names: Arc::new(SystemNames) };
+        Dispatcher::new(rules)
+    }
+
+    #[test]
+    fn s138_kinds_of_errors_count_however_deep_and_texts_never() {
+        use io::ErrorKind::{
+            AddrNotAvailable, BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset, InvalidData,
+            NetworkUnreachable, NotFound, TimedOut as Expired, UnexpectedEof,
+        };
+        for kind in [ConnectionReset, ConnectionAborted, BrokenPipe, UnexpectedEof, Expired] {
+            for error in [Around(io::Error::from(kind).into()), Around(Around(io::Error::from(kind).into()).into())] {
+                assert!(matches!(classify(&error), Failure::Busy(_)), "{kind:?}");
+            }
+        }
+        assert!(matches!(classify(&Around(TimedOut.into())), Failure::Busy(_)));
+        assert_eq!(classify(&Around(io::Error::from(ConnectionRefused).into())), Failure::ConnectionRefused);
+        for kind in [AddrNotAvailable, InvalidData, NetworkUnreachable, NotFound] {
+            let worded = io::Error::new(kind, "deadline exceeded: connection reset by peer");
+            assert!(matches!(classify(&Around(worded.into())), Failure::Unreachable(_)), "{kind:?}");
+        }
+        let refused = Around(AddressRefused::Port.into());
+        assert_eq!(classify(&refused), Failure::Refused(AddressRefused::Port));
+    }
+
+    /// The clock stands still but for what waits on it: an hour passes here in no time.
+    #[tokio::test(start_paused = true)]
+    async fn s133_a_greeting_has_a_limit_and_an_answer_none() {
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = silent.local_addr().unwrap();
+        let dispatcher = dispatcher();
+        let post = |url: String| {
+            let dispatcher = &dispatcher;
+            async move { dispatcher.post(&url, Bytes::from_static(b"{}"), "application/json", None).await }
+        };
+        // Connected, and then nothing: no greeting of TLS.
+        let greeted = tokio::time::timeout(Duration::from_secs(60), post(format!("https://{address}"))).await.unwrap();
+        assert_eq!(greeted.err(), Some(Failure::Busy("connecting took longer than 10 s")));
+        // A turn may take hours; what ends it is silence, which is not decided here (S134).
+        let turn = tokio::time::timeout(Duration::from_secs(6 * 3_600), post(format!("http://{address}"))).await;
+        assert!(turn.is_err(), "the client gave up by itself");
+    }
 }

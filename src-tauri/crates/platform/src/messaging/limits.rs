@@ -34,6 +34,11 @@ impl Cut {
     }
 }
 
+/// How long the whole of a forward may take: the caller's own deadline, else the ceiling of agents.
+fn longest(sender: &Sender, asked: Option<Duration>) -> Option<Duration> {
+    asked.or((*sender != Sender::Canvas).then_some(CEILING))
+}
+
 /// The limits of one forward.
 pub struct Limits {
     watch: Watch,
@@ -46,11 +51,10 @@ impl Limits {
     /// Begins now.
     #[must_use]
     pub fn new(app: &App, job: &Job) -> Self {
-        let ceiling = (job.sender != Sender::Canvas).then_some(CEILING);
         Self {
             watch: app.messaging.silence.watch(job.target),
             window: app.presence.idle_timeout(job.target).unwrap_or(app.config.a2a_idle),
-            deadline: job.options.timeout.or(ceiling).and_then(|limit| Instant::now().checked_add(limit)),
+            deadline: longest(&job.sender, job.options.timeout).and_then(|limit| Instant::now().checked_add(limit)),
             stopping: app.tasks.stopping(),
         }
     }
@@ -77,6 +81,29 @@ impl Limits {
             () = self.stopping.cancelled() => Err(Cut::Stopping),
             () = late => Err(Cut::Late),
             () = self.watch.lasts(self.window) => Err(Cut::Silent),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use molecule_model::WorkspaceId;
+
+    use super::{Sender, longest};
+
+    #[test]
+    fn s137_agents_have_a_ceiling_and_the_person_none() {
+        let half_an_hour = Some(Duration::from_secs(1_800));
+        let agent = Sender::Workspace(WorkspaceId::random());
+        assert_eq!(longest(&Sender::Canvas, None), None);
+        assert_eq!(longest(&agent, None), half_an_hour);
+        assert_eq!(longest(&Sender::System("system:restart-context"), None), half_an_hour);
+        // O-11: the caller's own deadline replaces it, shorter or longer.
+        for seconds in [1, 7_200] {
+            let asked = Some(Duration::from_secs(seconds));
+            assert_eq!((longest(&agent, asked), longest(&Sender::Canvas, asked)), (asked, asked));
         }
     }
 }

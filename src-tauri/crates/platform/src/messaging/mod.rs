@@ -67,7 +67,12 @@ impl Messaging {
     /// With these settings, on this address.
     #[must_use]
     pub fn new(config: &Config, endpoint: &Endpoint) -> Self {
-        let rules = AddressRules { own_port: endpoint.port, allow_lan: config.allow_lan, bridges: Vec::new() };
+        let rules = AddressRules {
+            own_port: endpoint.port,
+            allow_lan: config.allow_lan,
+            bridges: Vec::new(),
+            names: Arc::clone(&config.names),
+        };
         Self {
             dispatcher: dispatch::Dispatcher::new(rules.clone()),
             rules,

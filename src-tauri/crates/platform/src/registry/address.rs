@@ -6,11 +6,14 @@
 //! judged by every address it resolves to, and only those addresses are dialled.
 
 use std::{
+    fmt, io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 
-use axum::http::Uri;
+use futures_util::{FutureExt, future::BoxFuture};
+use http::Uri;
 use ipnet::IpNet;
 
 /// A container engine's unprotected and protected API.
@@ -27,6 +30,25 @@ pub struct AddressRules {
     pub allow_lan: bool,
     /// Networks of our own containers.
     pub bridges: Vec<IpNet>,
+    /// Who knows the addresses of a name.
+    pub names: Arc<dyn Names>,
+}
+
+/// How names become addresses: from outside, so that a test can be a name server that lies.
+pub trait Names: Send + Sync + fmt::Debug {
+    /// All addresses of a name. A look-up that fails is a refusal.
+    fn look_up(&self, name: String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>>;
+}
+
+/// The resolver of this machine.
+#[derive(Clone, Copy, Debug)]
+pub struct SystemNames;
+
+impl Names for SystemNames {
+    fn look_up(&self, name: String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> {
+        // Port 0 is nobody's: only the addresses are asked for.
+        async move { Ok(tokio::net::lookup_host((name, 0)).await?.map(|address| address.ip()).collect()) }.boxed()
+    }
 }
 
 /// Why an address is refused; the text names what would be accepted, never a resolved address (S253).
@@ -164,10 +186,8 @@ impl AddressRules {
             Host::Address(ip) => vec![*ip],
             Host::Local => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
             Host::Name(name) => {
-                let looked_up = tokio::time::timeout(LOOKUP, tokio::net::lookup_host((name.as_str(), port))).await;
-                let found =
-                    looked_up.map_err(|_| AddressRefused::Unresolvable)?.map_err(|_| AddressRefused::Unresolvable)?;
-                found.map(|address| address.ip()).collect()
+                let looked_up = tokio::time::timeout(LOOKUP, self.names.look_up(name.clone())).await;
+                looked_up.map_err(|_| AddressRefused::Unresolvable)?.map_err(|_| AddressRefused::Unresolvable)?
             }
         };
         self.check_all(&found, port)
@@ -275,14 +295,15 @@ fn embedded_v4(ip: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
+    use std::{net::IpAddr, sync::Arc};
 
-    use super::{AddressRefused, AddressRules};
+    use super::{AddressRefused, AddressRules, SystemNames};
 
     const OWN: u16 = 8080;
 
     fn rules(allow_lan: bool) -> AddressRules {
-        AddressRules { own_port: OWN, allow_lan, bridges: vec!["172.18.0.0/16".parse().unwrap()] }
+        let bridges = vec!["172.18.0.0/16".parse().unwrap()];
+        AddressRules { own_port: OWN, allow_lan, bridges, names: Arc::new(SystemNames) }
     }
 
     /// `y` allowed, `l` only with MOLECULE_ALLOW_LAN=1, `n` never.

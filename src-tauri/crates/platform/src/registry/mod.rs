@@ -11,7 +11,7 @@ mod presence;
 mod proof;
 mod sweep;
 
-pub use address::{AddressRefused, AddressRules, Destination, Host};
+pub use address::{AddressRefused, AddressRules, Destination, Host, Names, SystemNames};
 pub use discovery::may_communicate;
 pub use presence::{LIVENESS, Overrides, Presence};
 pub use sweep::{PERIOD, process_gone, start, sweep_once};

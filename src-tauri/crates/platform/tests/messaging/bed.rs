@@ -12,6 +12,7 @@ use molecule_platform::{
     auth::{fresh, issue},
     config::PortChoice,
     events::Published,
+    registry::SystemNames,
     server::{self, Server},
 };
 use molecule_store::workspaces::{self, NewWorkspace};
@@ -56,6 +57,7 @@ pub fn config(dir: PathBuf) -> Config {
         shipped_templates: Vec::new(),
         agent_program: (PathBuf::from("/nonexistent/agent"), Vec::new()),
         allow_lan: false,
+        names: Arc::new(SystemNames),
         test_tokens: false,
         git_sha: "test".into(),
         assets: |_| None,

@@ -8,6 +8,7 @@
 )]
 
 mod activity;
+mod addresses;
 mod agent;
 mod bed;
 mod callers;

@@ -63,3 +63,17 @@ async fn hierarchy_budget_and_shape_go_before_polling() {
     assert!(bed.activity(a.id).await.is_empty());
     bed.stop().await;
 }
+
+/// S143: where the mode cannot be read, the sender hears of it; nothing is said to be queued.
+#[tokio::test(flavor = "multi_thread")]
+async fn s143_a_mode_that_cannot_be_read_is_loud() {
+    let bed = Bed::new().await;
+    let a = bed.workspace_as("Unreadable", None, "external", DeliveryMode::Poll).await;
+    bed.sql("ALTER TABLE workspaces RENAME COLUMN delivery_mode TO lost", Vec::new()).await;
+    let answer = bed.say(a.id, "hello").send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(answer.text().await.unwrap(), r#"{"error":"lookup failed"}"#, "no word of the database");
+    bed.sql("ALTER TABLE workspaces RENAME COLUMN lost TO delivery_mode", Vec::new()).await;
+    assert!(bed.activity(a.id).await.is_empty());
+    bed.stop().await;
+}
