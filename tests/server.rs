@@ -12,14 +12,18 @@ mod support;
 
 mod server {
     mod access;
+    mod addresses;
     mod bad_input;
     mod capability;
     mod data_directory;
     mod events;
     mod foreign_page;
+    mod hierarchy;
     mod hosts;
     mod keys;
     mod launch;
+    mod observability;
+    mod openness;
     mod origins;
     mod pages;
     mod starting;

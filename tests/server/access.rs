@@ -1,15 +1,66 @@
-//! S2 of the targets: every route of `/openapi.json` with every kind of caller.
+//! S2 of the targets: every operation of `/openapi.json` with every kind of caller, in the closed mode and in
+//! development.
 //!
 //! What each route needs is read from the document (`x-molecule-access`), where the routes' own
-//! declarations put it. A route without that word fails here, and so does one that is open and not on
-//! the list of R-35, or one that decides by itself (`handler`) and has no row below.
+//! declarations put it. A route without that word fails here, and so does one that decides by itself
+//! (`handler`) and has no row below.
 
 use std::collections::BTreeSet;
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Api, FakeAgent, NOBODY, TestServer};
+use crate::support::{Answer, Api, NOBODY, TestServer};
+
+/// Who asks. Each of the seven kinds, and the workspace's own base URL beside its own bearer.
+const CALLERS: [&str; 8] = ["none", "wrong", "another's", "own", "own, by base URL", "org", "admin", "canvas"];
+
+/// A route whose handler asks who it is, and whom it lets in: `y` or `n` for each of [`CALLERS`].
+struct Asked {
+    method: &'static str,
+    path: &'static str,
+    /// `X-Workspace-ID`: the workspace in the path, or none.
+    named: bool,
+    closed: &'static str,
+    development: &'static str,
+}
+
+const fn asked(
+    method: &'static str,
+    path: &'static str,
+    named: bool,
+    closed: &'static str,
+    development: &'static str,
+) -> Asked {
+    Asked { method, path, named, closed, development }
+}
+
+/// `{id}` is a root workspace that has a live token; "another's" is another root's.
+const ASKED_BY_THE_HANDLER: [Asked; 10] = [
+    // 10 §15.1: whoever names a workspace must be it, development or not (10 §2.5).
+    asked("get", "/ws", false, "nnyyyyyy", "ynyyyyyy"),
+    asked("get", "/ws", true, "nnnyynnn", "nnnyynnn"),
+    // 10 §9.2: roots may write to each other; development knows callers without an identity.
+    asked("post", "/workspaces/{id}/a2a", false, "nnyyyyyy", "yyyyyyyy"),
+    // … and the target's own id is believed there; elsewhere the bearer is the authority (S076, S077).
+    asked("post", "/workspaces/{id}/a2a", true, "nnnyyyyy", "yyyyyyyy"),
+    // 10 §2.9: neither the person nor another agent speaks for one that has a token.
+    asked("post", "/registry/register", false, "nnnyynnn", "nnnyynnn"),
+    asked("post", "/registry/heartbeat", false, "nnnyynnn", "nnnyynnn"),
+    asked("post", "/registry/update-card", false, "nnnyynnn", "nnnyynnn"),
+    // 10 §7.1, R-27: the subject itself and the person.
+    asked("get", "/registry/discover/{id}", true, "nnnyyyyy", "yyyyyyyy"),
+    asked("get", "/registry/{id}/peers", false, "nnnyyyyy", "yyyyyyyy"),
+    // Not there at all unless test tokens are on, and then for whoever asks (10 §17.3, R-3).
+    asked("get", "/admin/workspaces/{id}/test-token", false, "yyyyyyyy", "yyyyyyyy"),
+];
+
+/// Routes behind a guard that ask once more, with the text they then refuse with: they are for the workspace's own
+/// agent even where a person stands in front of them (20 §9.2), or nobody in development.
+const ASKED_AGAIN: [(&str, &str); 2] = [
+    ("/workspaces/{id}/secrets/values", "invalid workspace auth token"),
+    ("/workspaces/{id}/secrets/values", "missing workspace auth token"),
+];
 
 /// R-35, and nothing else. (What `POST /launch` needs is a ticket.)
 const OPEN: [(&str, &str); 10] = [
@@ -23,27 +74,6 @@ const OPEN: [(&str, &str); 10] = [
     ("get", "/plugins"),
     ("get", "/plugins/sources"),
     ("get", "/channels/adapters"),
-];
-
-/// Routes whose handler asks who it is, and what it tells somebody without a credential.
-///
-/// `{id}` is a workspace that has a live token. 401: shown the door. The three registry routes take an
-/// existing row without a live token; that they do, and only that, has tests of its own below.
-const ASKED_BY_THE_HANDLER: [(&str, &str, &[u16]); 11] = [
-    ("get", "/ws", &[401]),
-    ("post", "/workspaces/{id}/a2a", &[401]),
-    ("get", "/workspaces/{id}", &[200]),
-    // … and for the body before the token (10 §4.2).
-    ("post", "/registry/register", &[400, 401]),
-    ("post", "/registry/heartbeat", &[401]),
-    ("post", "/registry/update-card", &[401]),
-    // The contract looks for the header first (10 §7.2).
-    ("get", "/registry/discover/{id}", &[400, 401]),
-    ("get", "/registry/{id}/peers", &[401]),
-    ("post", "/registry/check-access", &[401]),
-    ("put", "/canvas/viewport", &[401]),
-    // Not there at all unless test tokens are on.
-    ("get", "/admin/workspaces/{id}/test-token", &[404]),
 ];
 
 struct Route {
@@ -71,7 +101,10 @@ impl Route {
         let method = Method::from_bytes(self.method.to_ascii_uppercase().as_bytes()).unwrap();
         let request = caller.request(method.clone(), &self.about(id));
         // Bodies that name a workspace name this one; everything else about them is missing.
-        let body = json!({"id": id, "workspace_id": id, "agent_card": {}, "caller_id": id, "target_id": id});
+        let mut body = json!({"workspace_id": id, "agent_card": {}, "caller_id": id, "target_id": id});
+        if self.path == "/registry/register" {
+            body = json!({"id": id, "agent_card": {}});
+        }
         let request = if method == Method::GET { request } else { request.json(&body) };
         // A stream of events answers with its head; that is all that is asked here.
         let built = caller.try_head(request).await;
@@ -96,7 +129,7 @@ async fn routes(server: &TestServer) -> Vec<Route> {
     routes
 }
 
-/// A workspace with a live token, for one route only: a valid caller may well delete it.
+/// A workspace with a live token, for one question only: a valid caller may well delete it.
 async fn workspace(server: &TestServer) -> (String, String) {
     let admin = server.admin();
     let row = admin.post("/workspaces", &json!({"name": "Asked", "external": true})).await.expect(201);
@@ -116,66 +149,113 @@ async fn org_token(server: &TestServer) -> String {
     made["auth_token"].as_str().unwrap().to_owned()
 }
 
-fn refused(answer: &Answer) -> bool {
-    [401, 403].contains(&answer.status)
+/// What every question of one matrix shares: the workspace that refused callers ask about, since whoever is
+/// refused changes nothing, and a stranger's token.
+struct Bench<'a> {
+    server: &'a TestServer,
+    shared: (String, String),
+    strangers: String,
 }
 
-const CALLERS: [&str; 8] = ["none", "wrong", "another's", "own", "own, by base URL", "org", "admin", "canvas"];
+impl<'a> Bench<'a> {
+    async fn of(server: &'a TestServer) -> Self {
+        let (_, strangers) = workspace(server).await;
+        Self { server, shared: workspace(server).await, strangers }
+    }
 
-#[tokio::test]
-async fn s2_done_when_6_every_route_with_every_caller() {
-    let server = TestServer::start().await;
-    let (_, strangers) = workspace(&server).await;
-    let shared = workspace(&server).await;
-    let mut wrong = Vec::new();
-    for route in routes(&server).await {
-        // Who gets in: none, a wrong bearer, another workspace, the own one, its base URL, org, admin, canvas.
-        let admitted = match route.access.as_str() {
-            "open" => "yyyyyyyy",
-            "workspace" => "nnnyyyyy",
-            "admin" => "nnnnnyyy",
-            "credential" => "nnyyyyyy",
-            "handler" => continue,
-            other => panic!("{} {}: unknown access {other}", route.method, route.path),
-        };
-        for (at, kind) in CALLERS.into_iter().enumerate() {
-            let expected = admitted.as_bytes()[at] == b'y';
-            // Whoever is refused changes nothing, and can be refused at the same one.
-            let (id, own) = if expected { workspace(&server).await } else { shared.clone() };
-            let caller = match kind {
-                "none" => server.anonymous(),
-                "wrong" => server.bearer("guess"),
-                "another's" => server.bearer(&strangers),
-                "own" => server.bearer(&own),
-                "own, by base URL" => base_url(&server, &id).await,
-                "org" => server.bearer(&org_token(&server).await),
-                "admin" => server.admin(),
-                _ => server.canvas().await,
-            };
+    async fn caller(&self, kind: &str, id: &str, own: &str) -> Api {
+        let server = self.server;
+        match kind {
+            "none" => server.anonymous(),
+            "wrong" => server.bearer("guess"),
+            "another's" => server.bearer(&self.strangers),
+            "own" => server.bearer(own),
+            "own, by base URL" => base_url(server, id).await,
+            // Made for this question: a route may revoke what it was asked with.
+            "org" => server.bearer(&org_token(server).await),
+            "admin" => server.admin(),
+            "canvas" => server.canvas().await,
+            other => panic!("no such caller: {other}"),
+        }
+    }
+
+    /// Asks `route` as each kind of caller and says where the answer is not as `admitted` has it.
+    async fn mismatches(&self, route: &Route, named: bool, admitted: &str) -> Vec<String> {
+        assert_eq!(admitted.len(), CALLERS.len());
+        let mut wrong = Vec::new();
+        for (kind, expected) in CALLERS.into_iter().zip(admitted.bytes().map(|byte| byte == b'y')) {
+            let (id, own) = if expected { workspace(self.server).await } else { self.shared.clone() };
+            let caller = self.caller(kind, &id, &own).await;
+            let caller = if named { caller.with_header("X-Workspace-ID", &id) } else { caller };
             let answer = route.ask(&caller, &id).await;
-            let person = ["org", "admin", "canvas"].contains(&kind);
-            // what makes tickets does not exist under a base URL.
+            let refused = [401, 403].contains(&answer.status) && !(expected && asks_again(route, kind, &answer));
+            // what makes tickets does not exist under a base URL, admitted or not.
             let hidden = kind == "own, by base URL" && answer.text() == "404 page not found";
-            let got = !(refused(&answer) || hidden && !expected) || (person && says_more_than_who(&route, &answer));
-            if got != expected {
-                wrong.push(format!(
-                    "{} {} ({}): {kind} got {} {}",
-                    route.method,
-                    route.path,
-                    route.access,
-                    answer.status,
-                    answer.text()
-                ));
+            if (refused || hidden && !expected) == expected {
+                let Route { method, path, access } = route;
+                let text = answer.text();
+                wrong.push(format!("{method} {path} ({access}, named: {named}): {kind} got {} {text}", answer.status));
             }
+            assert_ne!(answer.status, 500, "{} {}: {}", route.method, route.path, answer.text());
+        }
+        wrong
+    }
+}
+
+fn asks_again(route: &Route, kind: &str, answer: &Answer) -> bool {
+    let known = ASKED_AGAIN.iter().any(|(path, text)| route.path == *path && answer.error() == *text);
+    known && ["none", "org", "admin", "canvas"].contains(&kind)
+}
+
+/// Whom a guarded route lets in: `y` or `n` for each of [`CALLERS`]. None where the handler decides.
+fn admitted(route: &Route, development: bool) -> Option<&'static str> {
+    Some(match (route.access.as_str(), development) {
+        ("open", _) => "yyyyyyyy",
+        ("workspace", false) => "nnnyyyyy",
+        ("admin", false) => "nnnnnyyy",
+        ("credential", false) => "nnyyyyyy",
+        // 10 §2.3: no bearer is let in, a bad one is not. §2.4: the bearer is not even looked at. R-69.
+        ("workspace", true) => "ynnyyyyy",
+        ("admin", true) => "yyyyyyyy",
+        ("credential", true) => "ynyyyyyy",
+        ("handler", _) => return None,
+        (other, _) => panic!("{} {}: unknown access {other}", route.method, route.path),
+    })
+}
+
+async fn matrix(server: &TestServer, development: bool) {
+    let bench = Bench::of(server).await;
+    let (mut wrong, mut met) = (Vec::new(), BTreeSet::new());
+    for route in routes(server).await {
+        if let Some(admitted) = admitted(&route, development) {
+            wrong.extend(bench.mismatches(&route, false, admitted).await);
+            continue;
+        }
+        let rows: Vec<&Asked> = ASKED_BY_THE_HANDLER.iter().filter(|row| route.is(row.method, row.path)).collect();
+        if rows.is_empty() {
+            wrong.push(format!("{} {} decides by itself and has no row here", route.method, route.path));
+        }
+        for row in rows {
+            met.insert((row.method, row.path));
+            let admitted = if development { row.development } else { row.closed };
+            wrong.extend(bench.mismatches(&route, row.named, admitted).await);
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let rows: BTreeSet<_> = ASKED_BY_THE_HANDLER.iter().map(|row| (row.method, row.path)).collect();
+    let idle: Vec<_> = rows.difference(&met).collect();
+    assert!(idle.is_empty(), "rows about routes that do not exist: {idle:?}");
 }
 
-/// `GET …/secrets/values` is the one guarded route that asks again: it is for the workspace's own agent
-/// even where the person stands in front of it (20 §9.2).
-fn says_more_than_who(route: &Route, answer: &Answer) -> bool {
-    route.path == "/workspaces/{id}/secrets/values" && answer.error() == "invalid workspace auth token"
+#[tokio::test]
+async fn s2_done_when_3_every_operation_with_every_caller() {
+    matrix(&TestServer::start().await, false).await;
+}
+
+/// what development opens, and what it keeps shut.
+#[tokio::test]
+async fn s2_r3_r69_r99_every_operation_with_every_caller_in_development() {
+    matrix(&TestServer::development().await, true).await;
 }
 
 #[tokio::test]
@@ -190,135 +270,4 @@ async fn r35_nothing_else_is_open() {
         .map(|route| format!("{} {}", route.method, route.path))
         .collect();
     assert!(more.is_empty(), "open, and not on the list of R-35: {more:?}");
-}
-
-#[tokio::test]
-async fn s2_routes_that_ask_themselves_refuse_somebody_without_a_credential() {
-    let server = TestServer::start().await;
-    let (id, _) = workspace(&server).await;
-    let mut wrong = Vec::new();
-    let mut met = BTreeSet::new();
-    for route in routes(&server).await.into_iter().filter(|route| route.access == "handler") {
-        let row = ASKED_BY_THE_HANDLER.iter().find(|(method, path, _)| route.is(method, path));
-        let Some((method, path, expected)) = row else {
-            wrong.push(format!("{} {} has no row here", route.method, route.path));
-            continue;
-        };
-        met.insert((*method, *path));
-        for caller in [server.anonymous(), server.bearer("guess")] {
-            let answer = route.ask(&caller, &id).await;
-            if !expected.contains(&answer.status) {
-                wrong.push(format!("{method} {path}: {} {}", answer.status, answer.text()));
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(met.len() >= 3, "the rows above are about routes that exist: {met:?}");
-}
-
-/// the stripped object for whoever asks, the whole one for the person and the agent itself.
-#[tokio::test]
-async fn r41_r72_a_workspace_shows_a_stranger_only_its_outside() {
-    let server = TestServer::start().await;
-    let (id, own) = workspace(&server).await;
-    let (_, strangers) = workspace(&server).await;
-    let path = format!("/workspaces/{id}");
-    let hidden = ["budget_limit", "monthly_spend", "current_task", "last_sample_error", "workspace_dir"];
-    for caller in [server.anonymous(), server.bearer("guess"), server.bearer(&strangers)] {
-        let shown = caller.get(&path).await.expect(200);
-        let leaked: Vec<&&str> = hidden.iter().filter(|key| shown.get(**key).is_some()).collect();
-        assert!(leaked.is_empty(), "{leaked:?} in {shown}");
-    }
-    for caller in [server.bearer(&own), server.admin(), server.canvas().await] {
-        let shown = caller.get(&path).await.expect(200);
-        assert!(hidden.iter().all(|key| shown.get(*key).is_some()), "{shown}");
-    }
-}
-
-/// register, heartbeat and update-card work without a credential for an existing row that has no
-/// live token, and stop doing so once it has one.
-#[tokio::test]
-async fn r35_an_existing_row_without_a_live_token_may_register_itself() {
-    let server = TestServer::start().await;
-    let admin = server.admin();
-    let agent = FakeAgent::start().await;
-    let row = admin.post("/workspaces", &json!({"name": "Bare", "external": true})).await.expect(201);
-    let id = row["id"].as_str().unwrap().to_owned();
-    let tokens = admin.get(&format!("/workspaces/{id}/tokens")).await.expect(200);
-    let beat = json!({"workspace_id": id});
-    let card = json!({"id": id, "url": agent.url(), "delivery_mode": "push", "agent_card": FakeAgent::card("Bare")});
-    server.anonymous().post("/registry/register", &card).await.expect(401);
-    server.anonymous().post("/registry/heartbeat", &beat).await.expect(401);
-    for token in tokens["tokens"].as_array().unwrap() {
-        let path = format!("/workspaces/{id}/tokens/{}", token["id"].as_str().unwrap());
-        admin.delete(&path).await.expect(200);
-    }
-    server.anonymous().post("/registry/heartbeat", &beat).await.expect(200);
-    let registered = server.anonymous().post("/registry/register", &card).await.expect(200);
-    let token = registered["auth_token"].as_str().unwrap();
-    server.anonymous().post("/registry/register", &card).await.expect(401);
-    server.bearer("guess").post("/registry/heartbeat", &beat).await.expect(401);
-    server.bearer(token).post("/registry/heartbeat", &beat).await.expect(200);
-    let update = json!({"workspace_id": id, "agent_card": {}});
-    server.anonymous().post("/registry/update-card", &update).await.expect(401);
-    server.bearer(token).post("/registry/update-card", &update).await.expect(200);
-}
-
-/// an unknown id needs a credential, unless the person let new agents in for some minutes.
-#[tokio::test]
-async fn r35_an_unknown_id_registers_only_while_the_person_lets_new_agents_in() {
-    let server = TestServer::start().await;
-    let agent = FakeAgent::start().await;
-    let ask =
-        |id: &str| json!({"id": id, "url": agent.url(), "delivery_mode": "push", "agent_card": FakeAgent::card("New")});
-    let fresh = || uuid::Uuid::new_v4().to_string();
-    let refused = server.anonymous().post("/registry/register", &ask(&fresh())).await;
-    refused.expect(401);
-    assert!(
-        refused.error().contains("Accept new local agents"),
-        "it says what the person can switch on: {}",
-        refused.error()
-    );
-    assert_eq!(server.admin().get("/workspaces").await.expect(200), json!([]), "no row was made");
-
-    server.admin().post("/app/accept-agents", &json!({"minutes": 10})).await.expect(200);
-    let id = fresh();
-    let taken = server.anonymous().post("/registry/register", &ask(&id)).await.expect(200);
-    assert!(taken["auth_token"].is_string());
-    let state = server.state().await;
-    assert!(state["accepting_agents_until"].is_string(), "{state}");
-    server.anonymous().post("/registry/register", &ask(&id)).await.expect(401);
-
-    server.admin().post("/app/accept-agents", &json!({"minutes": 0})).await.expect(200);
-    server.anonymous().post("/registry/register", &ask(&fresh())).await.expect(401);
-    server.admin().post("/registry/register", &ask(&fresh())).await.expect(200);
-}
-
-/// 10 §2.2: a removed workspace's tokens are worth nothing.
-#[tokio::test]
-async fn s094_a_removed_workspace_has_no_credential() {
-    let server = TestServer::start().await;
-    let (id, own) = workspace(&server).await;
-    let own = server.bearer(&own);
-    own.get(&format!("/workspaces/{id}/activity")).await.expect(200);
-    server.admin().delete(&format!("/workspaces/{id}?confirm=true")).await.expect(200);
-    own.get(&format!("/workspaces/{id}/activity")).await.expect(401);
-    own.post("/registry/heartbeat", &json!({"workspace_id": id})).await.expect(401);
-    let gone = server.anonymous().get(&format!("/workspaces/{id}")).await;
-    assert_eq!(gone.expect(410)["id"], id.as_str());
-}
-
-#[tokio::test]
-async fn r3_in_development_the_contract_s_own_doors_are_open() {
-    let server = TestServer::development().await;
-    let anonymous = server.anonymous();
-    anonymous.get("/workspaces").await.expect(200);
-    let row = anonymous.post("/workspaces", &json!({"name": "Free", "external": true})).await.expect(201);
-    let id = row["id"].as_str().unwrap();
-    anonymous.get(&format!("/workspaces/{id}/activity")).await.expect(200);
-    anonymous.get("/canvas/viewport").await.expect(200);
-    server.bearer("guess").get(&format!("/workspaces/{id}/activity")).await.expect(401);
-    // ADMIN_TOKEN closes it again (10 §2.5).
-    let closed = TestServer::builder().env("MOLECULE_ENV", "development").env("ADMIN_TOKEN", "mine").start().await;
-    closed.anonymous().get("/workspaces").await.expect(401);
 }
