@@ -40,10 +40,10 @@ async fn health(State(app): State<App>) -> Json<Value> {
     Json(body)
 }
 
-/// The commit this server was built from.
+/// The commit that this server was built from, and its version.
 #[utoipa::path(get, path = "/buildinfo", tag = "platform", responses((status = 200)))]
 async fn buildinfo(State(app): State<App>) -> Json<Value> {
-    Json(json!({"git_sha": app.config.git_sha}))
+    Json(json!({"git_sha": app.config.git_sha, "version": env!("CARGO_PKG_VERSION")}))
 }
 
 /// Figures in Prometheus' text form.

@@ -23,7 +23,7 @@ use tower::ServiceExt;
 use super::{
     assets, body, cors,
     limiter::{Allowance, Limiter},
-    security,
+    refusal, security,
 };
 use crate::{
     App, AppError,
@@ -66,7 +66,7 @@ pub fn service(app: App) -> Router {
 async fn note_pattern(request: Request, next: middleware::Next) -> Response<Body> {
     let pattern =
         request.extensions().get::<MatchedPath>().map(|path| path.as_str().replace('{', ":").replace('}', ""));
-    let mut response = next.run(request).await;
+    let mut response = refusal::as_json(next.run(request).await).await;
     if let Some(pattern) = pattern {
         response.extensions_mut().insert(Pattern(pattern.into()));
     }

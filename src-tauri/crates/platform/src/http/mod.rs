@@ -7,6 +7,7 @@ mod front;
 pub mod limiter;
 pub mod metrics;
 mod openapi;
+mod refusal;
 mod room;
 mod security;
 

@@ -1,7 +1,7 @@
 //! A room's routes, each with the access it needs (ARCHITECTURE idea 5).
 
 use axum::middleware;
-use utoipa::openapi::{extensions::ExtensionsBuilder, path::Operation};
+use utoipa::openapi::{Response, extensions::ExtensionsBuilder, path::Operation};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use crate::{
@@ -26,10 +26,13 @@ impl Room {
     #[must_use]
     pub fn at(self, access: Access, routes: UtoipaMethodRouter<App>) -> Self {
         let (schemas, mut paths, methods) = routes;
-        for item in paths.paths.values_mut() {
-            let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
-            for operation in operations.into_iter().flatten() {
+        for (path, item) in &mut paths.paths {
+            let writing = [&mut item.put, &mut item.post, &mut item.delete, &mut item.patch].into_iter().flatten();
+            let named = path.contains('{');
+            for (operation, writes) in writing.map(|put| (put, true)).chain(item.get.iter_mut().map(|get| (get, false)))
+            {
                 declare(operation, access);
+                answer(operation, access, named, writes);
             }
         }
         let methods = methods.layer(middleware::from_fn_with_state(access, guard));
@@ -55,4 +58,26 @@ fn declare(operation: &mut Operation, access: Access) {
         extension = extension.add("x-molecule-rule", rule);
     }
     operation.extensions.get_or_insert_default().merge(extension.build());
+}
+
+/// Writes into the document what any operation of its kind may answer besides what it says itself. Before every
+/// handler stand the front door (403, 429), the guard (401), the decoding of path, query and body (400, 413) and the
+/// database (503, 507); and what a path names need not exist (404).
+fn answer(operation: &mut Operation, access: Access, named: bool, writes: bool) {
+    let asks = operation.parameters.as_ref().is_some_and(|list| !list.is_empty());
+    let common = [
+        ("400", writes || named || asks),
+        ("401", access != Access::Open),
+        ("403", true),
+        ("404", named),
+        ("413", writes),
+        ("429", true),
+        ("503", true),
+        ("507", writes),
+    ];
+    for (status, may_be) in common {
+        if may_be {
+            operation.responses.responses.entry(status.to_owned()).or_insert_with(|| Response::new("").into());
+        }
+    }
 }
