@@ -19,6 +19,7 @@ mod server {
     mod events;
     mod foreign_page;
     mod hierarchy;
+    mod hostile;
     mod hosts;
     mod keys;
     mod launch;

@@ -131,6 +131,12 @@ pub fn normalise(body: &[u8], ids: &mut dyn FnMut() -> String) -> Result<Normali
     })
 }
 
+/// Whether JSON that is kept as text can be read by everybody: nesting, numbers and escapes as [`normalise`] asks.
+#[must_use]
+pub fn is_sound(text: &str) -> bool {
+    sound::check(text).is_ok()
+}
+
 /// The body as sound JSON text. Half surrogate pairs are mended, as other readers do; the check
 /// runs first, so that a body without them pays nothing for it.
 fn readable(body: &[u8]) -> Result<(Cow<'_, str>, sound::Kind), NormaliseError> {

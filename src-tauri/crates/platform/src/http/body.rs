@@ -13,6 +13,9 @@ use crate::AppError;
 pub const LIMIT: usize = 8 * 1024 * 1024;
 /// How much of a body that is too large is read before the connection is given up, bytes.
 const DRAINED: usize = 64 * 1024 * 1024;
+/// Deepest nesting of lists and objects in a body. What is stored is read again, and by others, whose readers give up
+/// at some depth: one agent's card must not choke its peers.
+const DEEPEST: usize = 100;
 /// Largest A2A message, bytes (10 §9).
 pub const A2A_LIMIT: usize = 1024 * 1024;
 
@@ -68,6 +71,11 @@ impl Bytes {
         if self.0.trim_ascii_start().first() == Some(&b'[') {
             return Err(AppError::bad_request(refusal));
         }
+        if is_too_deep(&self.0) {
+            return Err(
+                AppError::bad_request(refusal).with("reason", format!("nested deeper than {DEEPEST} levels").into())
+            );
+        }
         serde_json::from_slice(&self.0).map_err(|error| {
             tracing::debug!(line = error.line(), column = error.column(), category = ?error.classify(), "undecodable body");
             AppError::bad_request(refusal)
@@ -78,5 +86,39 @@ impl Bytes {
     #[must_use]
     pub fn json_or_default<T: DeserializeOwned + Default>(&self) -> T {
         serde_json::from_slice(&self.0).unwrap_or_default()
+    }
+}
+
+/// Whether brackets outside of texts nest too deep; whether all else is right is not asked here.
+fn is_too_deep(json: &[u8]) -> bool {
+    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'[' | b'{' if !in_text => depth += 1,
+            b']' | b'}' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > DEEPEST {
+            return true;
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DEEPEST, is_too_deep};
+
+    #[test]
+    fn only_brackets_outside_of_texts_count() {
+        let nested = |depth: usize| format!("{}{}", "[{\"a\":".repeat(depth / 2), "}]".repeat(depth / 2));
+        assert!(!is_too_deep(nested(DEEPEST).as_bytes()));
+        assert!(is_too_deep(nested(DEEPEST + 2).as_bytes()));
+        assert!(!is_too_deep(format!("\"{}\"", "[".repeat(1_000)).as_bytes()));
+        assert!(!is_too_deep(format!("\"\\\"{}\"", "{".repeat(1_000)).as_bytes()));
+        assert!(!is_too_deep("[]".repeat(1_000).as_bytes()));
     }
 }

@@ -52,6 +52,12 @@ pub(super) struct Registering {
     platform_inbound_secret: Option<String>,
 }
 
+/// A card as the text it came as. One that other readers would choke on is none.
+fn card_of(given: &RawValue) -> AppResult<String> {
+    let text = given.get();
+    if molecule_a2a::normalise::is_sound(text) { Ok(text.to_owned()) } else { Err(AppError::bad_request(UNDECODABLE)) }
+}
+
 /// An id in a body: any spelling of a UUID.
 fn id_of(text: &str) -> AppResult<WorkspaceId> {
     WorkspaceId::parse_loose(text).ok_or_else(|| AppError::bad_request(UNDECODABLE))
@@ -71,6 +77,7 @@ pub(super) async fn register(
 ) -> AppResult<Json<Registering>> {
     let given: Register = body.json(UNDECODABLE)?;
     let id = id_of(&given.id)?;
+    let card = card_of(&given.agent_card)?;
     let stated = given.delivery_mode.as_deref().filter(|mode| !mode.is_empty());
     let stated = match stated.map(DeliveryMode::parse) {
         Some(None) => return Err(AppError::bad_request("delivery_mode must be 'push' or 'poll'")),
@@ -89,7 +96,7 @@ pub(super) async fn register(
     let registration = Registration {
         id,
         url,
-        card: given.agent_card.get().to_owned(),
+        card,
         mode,
         proven: proof == Proof::Own,
         may_create: proof::may_create(&app, &caller),
@@ -250,11 +257,11 @@ pub(super) async fn update_card(
 ) -> AppResult<Json<Value>> {
     let given: UpdateCard = body.json(UNDECODABLE)?;
     let id = id_of(&given.workspace_id)?;
+    let card = card_of(&given.agent_card)?;
     let proven = caller == Caller::Workspace(id);
     if !proven {
         proof::judge(&app, &caller, id, standing(&app, id).await?.as_ref())?;
     }
-    let card = given.agent_card.get().to_owned();
     let stored = app
         .store
         .write(move |tx| registry::update_card(tx, id, &card, proven))
