@@ -55,11 +55,14 @@ const ASKED_BY_THE_HANDLER: [Asked; 10] = [
     asked("get", "/admin/workspaces/{id}/test-token", false, "yyyyyyyy", "yyyyyyyy"),
 ];
 
-/// Routes behind a guard that ask once more, with the text they then refuse with: they are for the workspace's own
-/// agent even where a person stands in front of them (20 §9.2), or nobody in development.
-const ASKED_AGAIN: [(&str, &str); 2] = [
+/// Routes behind a guard that ask once more, with the text they then refuse with: values of secrets are for the
+/// workspace's own agent even where a person stands in front of them (20 §9.2) or nobody in development, and the
+/// tools' limiter counts bearers in development too (10 §1.3).
+const ASKED_AGAIN: [(&str, &str); 4] = [
     ("/workspaces/{id}/secrets/values", "invalid workspace auth token"),
     ("/workspaces/{id}/secrets/values", "missing workspace auth token"),
+    ("/workspaces/{id}/mcp", "missing bearer token"),
+    ("/workspaces/{id}/mcp/stream", "missing bearer token"),
 ];
 
 /// R-35, and nothing else. (What `POST /launch` needs is a ticket.)
