@@ -49,13 +49,19 @@ check_node() {
   have_node || stop "Node.js $wanted_node or newer with npm is missing. Get it from https://nodejs.org or your package manager"
 }
 
-install_npm_packages() {
-  [ -f ui/package-lock.json ] || return 0
-  local wanted
-  wanted=$( { cksum <ui/package.json; cksum <ui/package-lock.json; node --version 2>/dev/null || true; } | tr '\n' ' ')
-  [ -d ui/node_modules ] && stamp_is npm "$wanted" && return 0
-  say "installs the canvas's npm packages into ui/node_modules"
+# install_npm_into ui npm "the canvas's npm packages": what the lock file of a folder says, once.
+install_npm_into() {
+  local folder=$1 name=$2 what=$3 wanted
+  [ -f "$folder/package-lock.json" ] || return 0
+  wanted=$( { cksum <"$folder/package.json"; cksum <"$folder/package-lock.json"; node --version 2>/dev/null || true; } | tr '\n' ' ')
+  [ -d "$folder/node_modules" ] && stamp_is "$name" "$wanted" && return 0
+  say "installs $what into $folder/node_modules"
   dry && return 0
-  (cd ui && npm ci --no-audit --no-fund --loglevel=error)
-  stamp npm "$wanted"
+  (cd "$folder" && npm ci --no-audit --no-fund --loglevel=error)
+  stamp "$name" "$wanted"
 }
+
+install_npm_packages() { install_npm_into ui npm "the canvas's npm packages"; }
+
+# Clients and agents of other hands, for tests/peers.rs.
+install_npm_peers() { install_npm_into tests/peers npm-peers "@a2a-js/sdk in both generations"; }

@@ -5,7 +5,7 @@
 //! | [`mod@normalise`] | what a request looks like before it is forwarded or stored (10 §9.3) |
 //! | [`wire`], [`jsonrpc`] | the v0.3 objects, typed, for whoever writes or reads them |
 //! | [`reply`], [`answer`] | text, token usage and tool trace of what an agent answered |
-//! | [`card`] | agent cards: building one, and which versions one declares (R-68) |
+//! | [`card`] | agent cards: building one, which versions one declares, showing one with our address |
 //! | [`translate`] | v0.3 to v1 and back, only where a card asks for it (R-18) |
 //! | [`sse`], [`collect`] | server-sent events, and folding a stream into one stored answer (R-19) |
 //! | [`client`] | calling an agent |

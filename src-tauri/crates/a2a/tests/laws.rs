@@ -355,11 +355,15 @@ proptest! {
     fn r18_a_request_comes_back_as_it_went(message in message("user"), blocking in option::of(any::<bool>()), stream in any::<bool>(), metadata in metadata()) {
         let configuration = blocking.map(|blocking| json!({"blocking": blocking, "historyLength": 1}));
         let method = if stream { "message/stream" } else { "message/send" };
-        let body = json!({"jsonrpc": "2.0", "id": 1, "method": method,
+        let mut body = json!({"jsonrpc": "2.0", "id": 1, "method": method,
             "params": object([("message", Some(message)), ("configuration", configuration), ("metadata", metadata)])});
         let there = translate::request(body.to_string().as_bytes(), Dialect::V1).unwrap();
         prop_assert!(!String::from_utf8_lossy(&there.bytes).contains("\"kind\":\"message\""));
         let back = translate::request(&there.bytes, Dialect::V03).unwrap();
+        if !stream && blocking.is_none() {
+            // What v1 does where nothing is said, v0.3 has to say.
+            body["params"]["configuration"] = json!({"blocking": true});
+        }
         prop_assert_eq!(serde_json::from_slice::<Value>(&back.bytes).unwrap(), body);
     }
 

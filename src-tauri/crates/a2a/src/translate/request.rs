@@ -1,6 +1,6 @@
 //! The parameters of each method.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{object, push};
 use crate::{
@@ -13,7 +13,11 @@ use crate::{
 pub fn params(params: &mut Value, method: Method, to: Dialect) {
     let Some(params) = params.as_object_mut() else { return };
     match method {
-        Method::Send | Method::Stream => send(params, to),
+        Method::Send => {
+            send(params, to);
+            wait_unless_told(params, to);
+        }
+        Method::Stream => send(params, to),
         // v1 has metadata for cancelling only.
         Method::GetTask | Method::Subscribe if to == Dialect::V1 => {
             params.shift_remove("metadata");
@@ -33,6 +37,16 @@ fn send(params: &mut Members, to: Dialect) {
     }
     if to == Dialect::V1 {
         object::into_metadata(params, "expires_in_seconds");
+    }
+}
+
+/// v1 waits for the end of a task unless it is told not to. v0.3 has no such default: some of its agents answer at once
+/// with a task that has only begun, so they are told.
+fn wait_unless_told(params: &mut Members, to: Dialect) {
+    if to == Dialect::V03
+        && let Some(configuration) = params.entry("configuration").or_insert_with(|| json!({})).as_object_mut()
+    {
+        configuration.entry("blocking").or_insert(true.into());
     }
 }
 

@@ -73,6 +73,22 @@ fn r18_send_message_becomes_send() {
 }
 
 #[test]
+fn r18_v0_3_agents_are_told_to_wait_as_v1_does() {
+    let sent = |params: Value| {
+        let body = json!({"method": "SendMessage", "params": params});
+        read(&request(body.to_string().as_bytes(), Dialect::V03).unwrap().bytes)["params"]["configuration"].take()
+    };
+    let message = json!({"messageId": "m", "parts": [{"text": "x"}]});
+    assert_eq!(sent(json!({"message": message})), json!({"blocking": true}));
+    assert_eq!(sent(json!({"message": message, "configuration": {}})), json!({"blocking": true}));
+    for returns in [true, false] {
+        let given = json!({"message": message, "configuration": {"returnImmediately": returns}});
+        assert_eq!(sent(given), json!({"blocking": !returns}));
+    }
+    assert_eq!(sent(json!({"message": message, "configuration": 7})), json!(7), "what nobody knows stays");
+}
+
+#[test]
 fn our_own_members_go_where_v1_allows_them() {
     let body = json!({"method": "message/send", "params": {"message": {"role": "user", "parts": []}, "expires_in_seconds": 9}});
     let there = read(&request(body.to_string().as_bytes(), Dialect::V1).unwrap().bytes);

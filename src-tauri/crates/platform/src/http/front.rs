@@ -10,7 +10,7 @@ use axum::{
     Router,
     body::Body,
     extract::{DefaultBodyLimit, MatchedPath, Request, State},
-    http::{HeaderValue, Method, Response, StatusCode, Uri, header, uri::PathAndQuery},
+    http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header, uri::PathAndQuery},
     middleware,
     response::IntoResponse,
     routing::any,
@@ -95,6 +95,15 @@ async fn page(State(app): State<App>, request: Request) -> Response<Body> {
         }
         _ => assets::not_found(),
     }
+}
+
+/// The address that a caller came by, without a trailing slash: the name of ours that it used, with its
+/// capability where it had one. For that caller's eyes only, and for no log.
+#[must_use]
+pub fn came_by(headers: &HeaderMap, capability: Option<&Capability>) -> String {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let prefix = capability.map(|capability| format!("/as/{}", capability.expose())).unwrap_or_default();
+    format!("http://{host}{prefix}")
 }
 
 async fn pass(State(front): State<Arc<Front>>, mut request: Request) -> Response<Body> {

@@ -11,7 +11,7 @@ mod refusal;
 mod room;
 mod security;
 
-pub use front::service;
+pub use front::{came_by, service};
 pub use openapi::document;
 pub use room::Room;
 

@@ -6,6 +6,7 @@
 
 mod address;
 mod announce;
+mod card;
 mod discovery;
 mod presence;
 mod proof;
@@ -23,6 +24,7 @@ use crate::{auth::Access, http::Room};
 #[must_use]
 pub fn router() -> Room {
     let named = Access::Handler("the workspace that the body or header names (10 §2.9, R-35)");
+    let related = Access::Handler("the person, and every workspace that may talk to this one (10 §7.5)");
     Room::new()
         .at(named, routes!(announce::register))
         .at(named, routes!(announce::heartbeat))
@@ -30,4 +32,6 @@ pub fn router() -> Room {
         .at(named, routes!(discovery::discover))
         .at(named, routes!(discovery::peers))
         .at(Access::Credential, routes!(discovery::check_access))
+        .at(related, routes!(card::card))
+        .at(related, routes!(card::card_beside_a2a))
 }
