@@ -12,7 +12,11 @@ mod support;
 
 mod peers {
     mod cards;
+    mod external;
     mod gate;
+    mod laptop;
+    mod mcp;
     mod programs;
     mod sdks;
+    mod snippets;
 }

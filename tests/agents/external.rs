@@ -1,4 +1,4 @@
-//! Done when 3: agents written with a2a-sdk, one that is called and one that polls.
+//! Done when 3: an agent of somebody else that polls. (One that is called: tests/peers.)
 
 use std::{
     path::{Path, PathBuf},
@@ -36,34 +36,6 @@ impl Drop for Script {
         self.0.kill().unwrap();
         self.0.wait().unwrap();
     }
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
-}
-
-#[tokio::test]
-async fn done_when_3_the_a2a_sdk_snippet_runs_as_it_is_registers_and_answers() {
-    let Some(python) = python("done_when_3 push") else { return };
-    let server = TestServer::start().await;
-    let api = server.admin();
-    let made = api
-        .post("/workspaces", &json!({"name": "Echo", "runtime": "external", "delivery_mode": "push"}))
-        .await
-        .expect(201);
-    let (id, connection) = (text(&made, "id"), &made["connection"]);
-    let token = text(connection, "auth_token");
-    let code = text(connection, "a2a_sdk_snippet")
-        .replace("<paste from create response>", &token)
-        .replace("PORT = 9000", &format!("PORT = {}", free_port()));
-    let _agent = Script::run(&python, &code, &server);
-    eventually("it to register", || async {
-        let row = api.get(&format!("/workspaces/{id}")).await.expect(200);
-        if row["status"] == "online" { Ok(()) } else { Err(row["status"].to_string()) }
-    })
-    .await;
-    let answer = api.post(&format!("/workspaces/{id}/a2a"), &message("hello there", "m-1")).await.expect(200);
-    assert!(answer_text(&answer).contains("You said: hello there"), "{answer}");
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ impl Gate {
             }
         };
         let open = move |Path(key): Path<String>| {
-            say.send_modify(|keys| drop(keys.insert(key)));
+            say.send_modify(|keys| _ = keys.insert(key));
             async { StatusCode::NO_CONTENT }
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -31,7 +31,8 @@ pub enum Runner {
 }
 
 impl Runner {
-    fn program(self) -> PathBuf {
+    /// Its program.
+    pub fn program(self) -> PathBuf {
         let cache = Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache");
         match self {
             Self::PythonV1 => cache.join("venv/bin/python"),

@@ -77,14 +77,14 @@ fn capabilities(own: Option<&Map<String, Value>>, answers: bool) -> Value {
 }
 
 fn text(card: &mut Map<String, Value>, name: &str, otherwise: &str) {
-    if !card.get(name).and_then(Value::as_str).is_some_and(|text| !text.is_empty()) {
+    if card.get(name).and_then(Value::as_str).is_none_or(str::is_empty) {
         card.insert(name.to_owned(), otherwise.into());
     }
 }
 
 fn modes(card: &mut Map<String, Value>, name: &str) {
     let given = card.get(name).and_then(Value::as_array);
-    if !given.is_some_and(|modes| !modes.is_empty() && modes.iter().all(Value::is_string)) {
+    if given.is_none_or(|modes| modes.is_empty() || !modes.iter().all(Value::is_string)) {
         card.insert(name.to_owned(), json!(["text/plain"]));
     }
 }

@@ -1,5 +1,6 @@
 # pip install "a2a-sdk[http-server]>=1,<2" uvicorn httpx
 import asyncio
+import os
 
 import httpx
 import uvicorn
@@ -9,12 +10,13 @@ from a2a.server.request_handlers import DefaultRequestHandler
 from a2a.server.routes import create_agent_card_routes, create_jsonrpc_routes
 from a2a.server.tasks import InMemoryTaskStore
 from a2a.types import AgentCapabilities, AgentCard, AgentInterface, AgentSkill
+from google.protobuf.json_format import MessageToDict
 from starlette.applications import Starlette
 
 WORKSPACE_ID = "{{workspace_id}}"
 PLATFORM_URL = "{{platform_url}}"
 AUTH_TOKEN = "<paste from create response>"
-PORT = 9000
+PORT = int(os.environ.get("PORT", "9000"))
 AGENT_URL = f"http://127.0.0.1:{PORT}"
 
 
@@ -45,21 +47,16 @@ app = Starlette(routes=create_agent_card_routes(card) + create_jsonrpc_routes(ha
 
 async def stay_registered():
     async with httpx.AsyncClient(base_url=PLATFORM_URL, headers={"Authorization": f"Bearer {AUTH_TOKEN}"}) as platform:
-        about = {"name": card.name, "description": card.description, "version": card.version}
-        reply = await platform.post(
-            "/registry/register",
-            json={"id": WORKSPACE_ID, "url": AGENT_URL, "delivery_mode": "push", "agent_card": about},
-        )
+        # The card says which versions it speaks; the platform translates for callers that speak another.
+        about = {"id": WORKSPACE_ID, "url": AGENT_URL, "delivery_mode": "push", "agent_card": MessageToDict(card)}
+        reply = await platform.post("/registry/register", json=about)
         reply.raise_for_status()
         uptime = 0
         while True:
-            await platform.post(
-                "/registry/heartbeat",
-                json={
-                    "workspace_id": WORKSPACE_ID, "error_rate": 0, "sample_error": "",
-                    "active_tasks": 0, "current_task": "", "uptime_seconds": uptime,
-                },
-            )
+            try:
+                await platform.post("/registry/heartbeat", json={"workspace_id": WORKSPACE_ID, "uptime_seconds": uptime})
+            except httpx.TransportError:
+                pass  # The platform is being restarted; the next beat finds it again.
             await asyncio.sleep(20)
             uptime += 20
 
@@ -71,8 +68,10 @@ async def main():
         await asyncio.sleep(0.05)
     beating = asyncio.create_task(stay_registered())
     print(f"listening at {AGENT_URL}")
-    await asyncio.wait([serving, beating], return_when=asyncio.FIRST_COMPLETED)
+    ended, _ = await asyncio.wait([serving, beating], return_when=asyncio.FIRST_COMPLETED)
     beating.cancel()
+    for task in ended:
+        task.result()
 
 
 asyncio.run(main())
