@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::json;
 
-use super::bed::{answer_text, message, text};
+use super::bed::{message, text};
 use crate::support::{TestServer, eventually, skipped};
 
 /// The Python that has tests/requirements.txt; `make test` makes it.

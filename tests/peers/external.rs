@@ -174,7 +174,9 @@ async fn s203_a_deleted_workspace_says_so_in_words_that_a_client_can_show() {
     let kept = api.get(&format!("/workspaces/{}?include_removed=true", agent.id)).await.expect(200);
     assert_eq!(kept["status"], "removed");
     // The loops of clients end on one of these, never on a 200 (40 §12).
-    let state = api.get(&format!("/workspaces/{}/state", agent.id)).await;
-    assert!([401, 404].contains(&state.status), "{}", state.status);
+    let state = api.get(&format!("/workspaces/{}/state", agent.id)).await.expect(404);
+    assert_eq!((&state["status"], &state["deleted"]), (&json!("removed"), &json!(true)));
+    let anonymous = server.anonymous().get(&format!("/workspaces/{}/state", agent.id)).await;
+    anonymous.expect(401);
     api.post("/registry/heartbeat", &json!({"workspace_id": agent.id})).await.expect(401);
 }

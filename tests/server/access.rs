@@ -36,7 +36,7 @@ const fn asked(
 }
 
 /// `{id}` is a root workspace that has a live token; "another's" is another root's.
-const ASKED_BY_THE_HANDLER: [Asked; 12] = [
+const ASKED_BY_THE_HANDLER: [Asked; 13] = [
     // 10 §15.1: whoever names a workspace must be it, development or not (10 §2.5).
     asked("get", "/ws", false, "nnyyyyyy", "ynyyyyyy"),
     asked("get", "/ws", true, "nnnyynnn", "nnnyynnn"),
@@ -51,6 +51,8 @@ const ASKED_BY_THE_HANDLER: [Asked; 12] = [
     // 10 §7.1, R-27: the subject itself and the person.
     asked("get", "/registry/discover/{id}", true, "nnnyyyyy", "yyyyyyyy"),
     asked("get", "/registry/{id}/peers", false, "nnnyyyyy", "yyyyyyyy"),
+    // As behind the guard; only what was deleted says more (40 §12).
+    asked("get", "/workspaces/{id}/state", false, "nnnyyyyy", "ynnyyyyy"),
     // 10 §7.5: whoever may talk to it, and roots may talk to each other.
     asked("get", "/workspaces/{id}/a2a/.well-known/{card}", false, "nnyyyyyy", "ynyyyyyy"),
     asked("get", "/workspaces/{id}/.well-known/{card}", false, "nnyyyyyy", "ynyyyyyy"),

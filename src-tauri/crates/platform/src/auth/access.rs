@@ -40,6 +40,16 @@ impl Access {
     }
 }
 
+impl Access {
+    /// As the guard judges, for handlers that have more to say.
+    ///
+    /// # Errors
+    /// The guard's refusal.
+    pub fn check(self, caller: &Caller, id: Option<&str>, development: bool) -> Result<(), AppError> {
+        admit(self, caller, id, development)
+    }
+}
+
 /// What the guard knows: the access and whether development mode is on.
 #[derive(Clone, Copy, Debug)]
 pub struct Development(pub bool);

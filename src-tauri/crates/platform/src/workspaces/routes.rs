@@ -33,12 +33,14 @@ const CONSOLE: usize = 64 * 1024;
 /// This room's routes.
 #[must_use]
 pub fn router() -> Room {
+    let own =
+        Access::Handler("the workspace itself and the person; one that was deleted says so to its old credential");
     Room::new()
         .at(Access::Admin, routes!(list, create))
         .at(Access::Open, routes!(read))
         .at(Access::Workspace, routes!(patch))
         .at(Access::Admin, routes!(remove))
-        .at(Access::Workspace, routes!(state))
+        .at(own, routes!(state))
         .at(Access::Workspace, routes!(restart))
         .at(Access::Workspace, routes!(pause))
         .at(Access::Workspace, routes!(resume))
@@ -157,12 +159,21 @@ async fn remove(
 
 /// For agents that look often (20 §1.7).
 #[utoipa::path(get, path = "/workspaces/{id}/state", tag = "workspaces", params(("id" = String, Path)),
-    responses((status = 200), (status = 404)))]
-async fn state(State(app): State<App>, Path(id): Path<String>) -> AppResult<Response> {
+    responses((status = 200), (status = 401), (status = 404)))]
+async fn state(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> AppResult<Response> {
     let found = match WorkspaceId::parse_loose(&id) {
         Some(known) => row(&app, known).await?,
         None => None,
     };
+    let removed = found.as_ref().is_some_and(|row| row.status == Status::Removed);
+    // A deleted workspace's credential is worth nothing, and its agent ends its loop at a 404 alone (40 §12).
+    if !(removed && caller == Caller::Unknown) {
+        Access::Workspace.check(&caller, Some(&id), app.config.development)?;
+    }
     Ok(match found {
         None => (StatusCode::NOT_FOUND, Json(json!({"workspace_id": id, "deleted": true}))).into_response(),
         Some(row) if row.status == Status::Removed => {
