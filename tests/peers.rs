@@ -15,6 +15,7 @@ mod peers {
     mod external;
     mod gate;
     mod laptop;
+    mod literal;
     mod mcp;
     mod programs;
     mod sdks;

@@ -105,6 +105,21 @@ async fn s188_a_row_without_an_address_waits_and_says_once_how_to_connect() {
 }
 
 #[tokio::test]
+async fn s193_a_lost_token_is_made_anew_and_the_snippets_are_read_again() {
+    let server = TestServer::start().await;
+    let agent = external(&server, "Mine", json!({})).await;
+    let mut again = server.admin().get(&format!("/workspaces/{}/connection", agent.id)).await.expect(200);
+    assert_eq!(again["auth_token"], "");
+    again["auth_token"] = agent.connection["auth_token"].clone();
+    assert_eq!(again, agent.connection);
+    server.bearer(&agent.token).get(&format!("/workspaces/{}/connection", agent.id)).await.expect(401);
+    server.admin().get(&format!("/workspaces/{}/connection", crate::support::NOBODY)).await.expect(404);
+    let ours = server.admin().post("/workspaces", &json!({"name": "Ours", "runtime": "local"})).await.expect(201);
+    let path = format!("/workspaces/{}/connection", ours["id"].as_str().unwrap());
+    server.admin().get(&path).await.expect(409);
+}
+
+#[tokio::test]
 async fn s189_r29_the_address_in_snippets_is_ours_whatever_a_request_says() {
     let server = TestServer::start().await;
     let forged =

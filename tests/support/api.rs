@@ -88,6 +88,11 @@ impl Api {
         Ok(Answer { status, headers, body, asked })
     }
 
+    /// As [`Self::try_send`], for a task of its own.
+    pub async fn try_send_owned(self, request: RequestBuilder) -> reqwest::Result<Answer> {
+        self.try_send(request).await
+    }
+
     /// As [`Self::try_send`], without reading the body of an answer that goes on for ever.
     pub async fn try_head(&self, request: RequestBuilder) -> reqwest::Result<Answer> {
         let request = request.build()?;

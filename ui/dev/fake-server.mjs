@@ -2,10 +2,11 @@
 /**
  * A server of the contract's shapes with a lively organisation, for working on the canvas without the real one.
  *
- *   node dev/fake-server.mjs [--port 8080] [--scene demo|empty|still|sealed|many]
+ *   node dev/fake-server.mjs [--port 8080] [--scene demo|empty|still|sealed|many|loop]
  *
  * `demo` lives: ask the root anything. `still` is the picture of the look with every status, and does not move.
- * `empty` is a first run, `sealed` has a lost keychain, `many` has 300 agents. It serves ui/dist too. Any token is good.
+ * `empty` is a first run, `sealed` has a lost keychain, `many` has 300 agents, in `loop` two were
+ * paused. It serves ui/dist too. Any token is good.
  */
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -282,6 +283,21 @@ const body = async (request) => {
   return raw ? JSON.parse(raw) : {};
 };
 
+const TOKEN = 'mol_4k2v9tq8w7xp';
+const SNIPPETS = new URL('../../src-tauri/crates/platform/src/workspaces/snippets/', import.meta.url);
+const SNIPPET_FILES = {
+  curl_register_template: 'curl.sh', python_snippet: 'python.py', claude_code_channel_snippet: 'channel.sh',
+  universal_mcp_snippet: 'mcp.sh', a2a_sdk_snippet: 'a2a_sdk.py',
+};
+
+/** The real snippets, filled in as the server does. */
+async function connectionOf(id, name) {
+  const base = `http://127.0.0.1:${PORT}`;
+  const fill = (text) => text.replaceAll('{{platform_url}}', base).replaceAll('{{workspace_id}}', id).replaceAll('{{agent_name}}', name);
+  const snippets = Object.entries(SNIPPET_FILES).map(async ([key, file]) => [key, fill(await readFile(new URL(file, SNIPPETS), 'utf8'))]);
+  return { workspace_id: id, platform_url: base, auth_token: '', registry_endpoint: `${base}/registry/register`, heartbeat_endpoint: `${base}/registry/heartbeat`, ...Object.fromEntries(await Promise.all(snippets)) };
+}
+
 const vaultState = () => (SCENE === 'sealed'
   ? { store: 'sealed', state: 'replaced', reason: 'The keychain of this computer is not the one these secrets were kept in.', missing: [{ scope: 'global', key: 'ANTHROPIC_API_KEY' }, { scope: 'workspace', workspace_id: ids.backend, workspace_name: 'Backend engineer', key: 'GITHUB_TOKEN' }] }
   : { store: 'keychain', state: 'ready', missing: [] });
@@ -349,8 +365,7 @@ async function route(request, response, url) {
       emit('WORKSPACE_PROVISIONING', made, { name: asked.name, tier: asked.tier ?? 3, runtime: external ? 'external' : 'local', x: (asked.canvas?.x ?? 0) - (parent?.x ?? 0), y: (asked.canvas?.y ?? 0) - (parent?.y ?? 0), ...(asked.parent_id && { parent_id: asked.parent_id }) });
       if (external) {
         emit('WORKSPACE_AWAITING_AGENT', made, { name: asked.name, external: true });
-        const base = `http://127.0.0.1:${PORT}`;
-        return json(response, 201, { id: made, external: true, status: 'awaiting_agent', connection: { workspace_id: made, platform_url: base, auth_token: 'mol_4k2v-9tq8-w7xp', registry_endpoint: `${base}/registry/register`, heartbeat_endpoint: `${base}/registry/heartbeat`, curl_register_template: `export WORKSPACE_AUTH_TOKEN="<paste from create response>"\ncurl -X POST ${base}/registry/register \\\n  -H "Authorization: Bearer $WORKSPACE_AUTH_TOKEN"`, python_snippet: `from molecule_agent import A2AServer, RemoteAgentClient\n\nPLATFORM_URL  = "${base}"\nWORKSPACE_ID  = "${made}"\nAUTH_TOKEN    = "<paste from create response>"\n\nclient = RemoteAgentClient(PLATFORM_URL, WORKSPACE_ID, AUTH_TOKEN)\nclient.register()\nclient.heartbeat_forever()`, claude_code_channel_snippet: 'MOLECULE_WORKSPACE_TOKENS=<paste auth_token from create response>', universal_mcp_snippet: 'MOLECULE_WORKSPACE_TOKEN="<paste from create response>"' } });
+        return json(response, 201, { id: made, external: true, status: 'awaiting_agent', connection: { ...await connectionOf(made, asked.name), auth_token: TOKEN } });
       }
       setTimeout(() => { Object.assign(agents.get(made) ?? {}, { status: 'online', agent_card: { name: asked.name } }); emit('WORKSPACE_ONLINE', made, {}); }, 2_500);
       return json(response, 201, { id: made, status: 'provisioning', awareness_namespace: `workspace:${made}`, workspace_access: asked.workspace_access ?? 'none' });
@@ -414,6 +429,12 @@ async function route(request, response, url) {
       emit('WORKSPACE_PROVISIONING', id, { name: agent.name, tier: agent.tier, runtime: agent.runtime });
       setTimeout(() => { agent.status = 'online'; emit('WORKSPACE_ONLINE', id, {}); }, 2_000);
       return json(response, 200, { status: 'provisioning' });
+    case 'GET connection': return json(response, 200, await connectionOf(id, agent.name));
+    case 'POST tokens': {
+      const { kind } = await body(request);
+      return json(response, 201, kind === 'url' ? { url: `http://127.0.0.1:${PORT}/as/${TOKEN}` } : { auth_token: TOKEN });
+    }
+    case 'DELETE pauses': return json(response, 200, { status: 'lifted' });
     case 'POST pause':
       agent.status = 'paused';
       emit('WORKSPACE_PAUSED', id, { name: agent.name });
@@ -489,6 +510,7 @@ async function message(request, response, agent) {
 if (SCENE === 'demo') makeDemo(false);
 if (SCENE === 'still' || SCENE === 'sealed') makeDemo(true);
 if (SCENE === 'many') makeMany();
+if (SCENE === 'loop') makeDemo(true);
 if (SCENE === 'still') ['ANTHROPIC_API_KEY', 'OPENAI_API_KEY', 'GITHUB_TOKEN'].forEach((key, at) => secrets.set(key, iso(Date.now() - at * 5_000_000)));
 if (SCENE === 'sealed') ['ANTHROPIC_API_KEY', 'OPENAI_API_KEY'].forEach((key) => secrets.set(key, iso(Date.now() - 5_000_000)));
 
@@ -511,6 +533,11 @@ const server = createServer((request, response) => {
 });
 
 const wss = new WebSocketServer({ server, path: '/ws', handleProtocols: (protocols) => [...protocols][0] ?? false });
+if (SCENE === 'loop') {
+  const [lead, , third] = agents.values();
+  const loop_paused = { workspace_id: lead.id, peer_id: third.id, until: iso(Date.now() + 60_000) };
+  wss.on('connection', () => setTimeout(() => emit('PLATFORM_CHANGED', lead.id, { loop_paused }), 500));
+}
 wss.on('connection', (socket, request) => {
   const since = Number(new URL(request.url, 'http://x').searchParams.get('since') ?? seq);
   log.filter((frame) => frame.seq > since).forEach((frame) => socket.send(JSON.stringify(frame)));

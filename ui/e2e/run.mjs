@@ -7,7 +7,7 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const test = fileURLToPath(new URL('./demo.mjs', import.meta.url));
+const tests = ['./demo.mjs', './connect.mjs'].map((file) => fileURLToPath(new URL(file, import.meta.url)));
 const inCi = process.env.CI === 'true' || process.env.CI === '1';
 const ways = process.getuid?.() === 0 ? [['-n']] : [['-rn'], ['-Urn']];
 const way = process.platform === 'linux'
@@ -18,8 +18,10 @@ if (!way) {
   if (inCi) process.exit(1);
 }
 const env = { ...process.env, MOLECULE_E2E_ISOLATED: way ? '1' : '' };
-const inside = ['sh', '-c', 'ip link set lo up && exec "$0" "$@"', process.execPath, test];
-const ran = way
-  ? spawnSync('unshare', [...way, ...inside], { stdio: 'inherit', env })
-  : spawnSync(process.execPath, [test], { stdio: 'inherit', env });
-process.exit(ran.status ?? 1);
+const inside = ['sh', '-c', 'ip link set lo up && exec "$0" "$@"', process.execPath];
+for (const test of tests) {
+  const ran = way
+    ? spawnSync('unshare', [...way, ...inside, test], { stdio: 'inherit', env })
+    : spawnSync(process.execPath, [test], { stdio: 'inherit', env });
+  if (ran.status !== 0) process.exit(ran.status ?? 1);
+}

@@ -3,7 +3,7 @@
  * so the same page runs in a browser tab and in the app's window.
  */
 import type {
-  ActivityRow, AppState, Approval, BrokenTemplate, CreatedWorkspace, CreateWorkspace, Health, Inflight, KeyCheck, LiveEvent,
+  ActivityRow, AppState, Approval, BrokenTemplate, Connection, CreatedWorkspace, CreateWorkspace, Health, Inflight, KeyCheck, LiveEvent,
   LocalServer, OrgImportResult, OrgTemplate, Secret, Session, Template, Viewport, Workspace,
 } from '@/api/types';
 
@@ -253,6 +253,14 @@ export const api = {
   workspaces: () => request<Workspace[]>('GET', '/workspaces'),
   workspace: (id: string) => request<Workspace>('GET', `/workspaces/${id}`),
   createWorkspace: (body: CreateWorkspace) => request<CreatedWorkspace>('POST', '/workspaces', { body, timeout: 60_000 }),
+  /** How to connect an agent of the person's own, with a fresh token; the ones given out before stay valid. */
+  async connectAnew(id: string): Promise<Connection> {
+    const connection = await request<Connection>('GET', `/workspaces/${id}/connection`);
+    const { auth_token } = await request<{ auth_token: string }>('POST', `/workspaces/${id}/tokens`);
+    return { ...connection, auth_token };
+  },
+  /** A base URL that is the credential itself, for clients that send none (R-32). */
+  makeBaseUrl: async (id: string) => (await request<{ url: string }>('POST', `/workspaces/${id}/tokens`, { body: { kind: 'url' } })).url,
   updateWorkspace: (id: string, body: Record<string, unknown>) =>
     request<{ status: string; needs_restart?: boolean }>('PATCH', `/workspaces/${id}`, { body }),
   deleteWorkspace: (id: string) =>

@@ -196,6 +196,7 @@ export interface Connection {
   python_snippet: string;
   claude_code_channel_snippet?: string;
   universal_mcp_snippet?: string;
+  a2a_sdk_snippet?: string;
 }
 
 export interface CreateWorkspace {

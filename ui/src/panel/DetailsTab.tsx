@@ -155,6 +155,24 @@ function OwnSecrets({ id }: { id: string }) {
   );
 }
 
+/** The token was shown once; a lost one is no reason to start over. */
+function ConnectAnew({ id, name }: { id: string; name: string }) {
+  const show = useScreen((state) => state.show);
+  const [busy, setBusy] = useState(false);
+  const connect = () => {
+    setBusy(true);
+    api.connectAnew(id)
+      .then((connection) => show({ kind: 'connect', name, connection }), (failure: unknown) => say.failed('No token was made', messageOf(failure)))
+      .finally(() => setBusy(false));
+  };
+  return (
+    <div className="flex items-center gap-3">
+      <p className="text-ink-2 grow">Lost the token, or moving it elsewhere? The old token stays valid.</p>
+      <Button icon="key" disabled={busy} onClick={connect}>{busy ? 'Making a token…' : 'Connect again…'}</Button>
+    </div>
+  );
+}
+
 export function DetailsTab({ id }: { id: string }) {
   const agent = useLive((state) => state.org.agents[id]);
   const people = useLive((state) => subtree(state.org, id).length);
@@ -186,6 +204,7 @@ export function DetailsTab({ id }: { id: string }) {
           {agent.errorRate > 0 && <Fact name="Errors">{Math.round(agent.errorRate * 100)}% of calls</Fact>}
           <Fact name="Id"><span className="code wrap-anywhere select-all">{agent.id}</span></Fact>
         </dl>
+        {agent.runtime === 'external' && <ConnectAnew id={id} name={agent.name} />}
       </Section>
       {(agent.card?.skills?.length ?? 0) > 0 && (
         <Section title="What it can do">

@@ -202,8 +202,8 @@ function afterEvent(event: LiveEvent, before: Org, after: Org): void {
       .catch(() => undefined);
   }
   if (event.event === 'PLATFORM_CHANGED') {
-    const paused = event.payload.loop_paused as { workspace_id?: string; peer_id?: string } | undefined;
-    if (paused?.workspace_id && paused.peer_id) tellOfLoop(after, paused.workspace_id, paused.peer_id);
+    const paused = event.payload.loop_paused as { workspace_id?: string; peer_id?: string; until?: string } | undefined;
+    if (paused?.workspace_id && paused.peer_id) tellOfLoop(after, paused.workspace_id, paused.peer_id, paused.until);
     else void refreshApp().catch(() => undefined);
   }
   const began = (after.agents[id]?.activeTasks ?? 0) > 0 && (before.agents[id]?.activeTasks ?? 0) === 0;
@@ -218,17 +218,31 @@ function afterEvent(event: LiveEvent, before: Org, after: Org): void {
   }
 }
 
+const PAUSE_MS = 60_000;
+
 /** Two agents that send each other the same are paused for a minute; the person may lift it (R-21). */
-function tellOfLoop(org: Org, id: string, peer: string): void {
-  const name = (each: string) => org.agents[each]?.name ?? 'an agent';
-  useNotices.getState().add({
-    id: `loop:${id}:${peer}`,
+export function tellOfLoop(org: Org, id: string, peer: string, until?: string): void {
+  const name = (each: string) => org.agents[each]?.name ?? 'An agent';
+  // The same pair, whichever of the two was stopped.
+  const notice = `loop:${[id, peer].sort().join(':')}`;
+  const { add, dismiss } = useNotices.getState();
+  const left = until ? Date.parse(until) - Date.now() : PAUSE_MS;
+  const timer = setTimeout(() => dismiss(notice), Number.isFinite(left) ? Math.max(left, 0) : PAUSE_MS);
+  add({
+    id: notice,
     kind: 'warning',
-    title: `${name(peer)} and ${name(id)} went round in circles`,
-    detail: 'They may not talk to each other for a minute.',
+    title: `${name(peer)} and ${name(id)} only answered each other`,
+    detail: 'They rest for a minute. Whatever else they do goes on.',
     actions: [{
       label: 'Let them talk',
-      run: () => void api.liftPause(id, peer).then(() => useNotices.getState().dismiss(`loop:${id}:${peer}`), () => undefined),
+      run: () => {
+        const over = () => { clearTimeout(timer); dismiss(notice); };
+        // 404: the minute was over already.
+        api.liftPause(id, peer).then(over, (error: unknown) => {
+          if (error instanceof ApiError && error.status === 404) over();
+          else add({ kind: 'error', title: 'They still rest', detail: messageOf(error) });
+        });
+      },
     }],
   });
 }

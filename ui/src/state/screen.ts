@@ -131,8 +131,10 @@ export const useScreen = create<Screen>()((set, get) => ({
   closePanel: () => set({ panel: null }),
   select: (id) => set({ selected: id, focused: id ?? get().focused }),
   focus: (id) => set({ focused: id }),
-  show: (dialog) => set({ dialog }),
-  setPalette: (palette) => set({ palette }),
+  // What is shown only once gives way to nothing but its own button.
+  show: (dialog) => set((state) => (state.dialog?.kind === 'connect' && dialog ? {} : { dialog })),
+  // A dialog is modal: the palette does not open over it.
+  setPalette: (palette) => set((state) => ({ palette: palette && state.dialog === null })),
   toggleSidebar: () => {
     const sidebar = get().sidebar === 'open' ? 'rail' : 'open';
     keep('sidebar', sidebar);

@@ -70,8 +70,19 @@ describe('connecting', () => {
     expect(withToken('MOLECULE_WORKSPACE_TOKENS=<paste auth_token from create response>', 't')).toBe('MOLECULE_WORKSPACE_TOKENS=t');
     expect(withToken('MOLECULE_WORKSPACE_TOKEN="<paste from create response>"', 't')).toBe('MOLECULE_WORKSPACE_TOKEN="t"');
   });
-  it('hides tabs without a snippet', () => {
-    const connection = { workspace_id: 'w', platform_url: '', auth_token: 't', registry_endpoint: '', heartbeat_endpoint: '', curl_register_template: 'c', python_snippet: 'p' };
+  it('s193: leaves no placeholder in any of the five', () => {
+    const paste = '<paste from create response>';
+    const connection = {
+      workspace_id: 'w', platform_url: '', auth_token: 'mine', registry_endpoint: '', heartbeat_endpoint: '',
+      python_snippet: `AUTH_TOKEN    = "${paste}"`, a2a_sdk_snippet: `AUTH_TOKEN = "${paste}"`, curl_register_template: `WORKSPACE_AUTH_TOKEN="${paste}"`,
+      claude_code_channel_snippet: 'MOLECULE_WORKSPACE_TOKENS=<paste auth_token from create response>', universal_mcp_snippet: `MOLECULE_WORKSPACE_TOKEN="${paste}"`,
+    };
+    const made = snippetsOf(connection);
+    expect(made.map((each) => each.label)).toEqual(['Python', 'a2a-sdk', 'Claude Code', 'MCP', 'curl']);
+    expect(made.filter((each) => each.text.includes('<paste') || !each.text.includes('mine'))).toEqual([]);
+  });
+  it('s200: hides tabs without a snippet', () => {
+    const connection = { workspace_id: 'w', platform_url: '', auth_token: 't', registry_endpoint: '', heartbeat_endpoint: '', curl_register_template: 'c', python_snippet: 'p', a2a_sdk_snippet: '', universal_mcp_snippet: ' \n' };
     expect(snippetsOf(connection).map((each) => each.id)).toEqual(['python', 'curl']);
   });
 });

@@ -1,9 +1,14 @@
 //! How an agent of the person's own connects (20 §1.2): the address, the token, and snippets that run as they are.
 
-use molecule_model::WorkspaceId;
+use axum::{
+    Json,
+    extract::{Path, State},
+};
+use molecule_model::{Status, WorkspaceId, runtime};
+use molecule_store::workspaces;
 use serde::Serialize;
 
-use crate::Platform;
+use crate::{App, AppError, AppResult, Platform};
 
 /// What the create answer of an external workspace carries. The token stands in it once and in no snippet:
 /// the canvas fills it in.
@@ -35,6 +40,21 @@ pub struct Connection {
 #[must_use]
 pub fn platform_url(platform: &Platform) -> String {
     platform.config.external_url.clone().unwrap_or_else(|| platform.endpoint.url())
+}
+
+/// How an agent connects to a workspace that is there already. Its `auth_token` is `""`: a fresh one is made by
+/// `POST /workspaces/:id/tokens`.
+#[utoipa::path(get, path = "/workspaces/{id}/connection", tag = "workspaces", params(("id" = String, Path)),
+    responses((status = 200, body = Connection), (status = 404), (status = 409)))]
+pub(super) async fn shown(State(app): State<App>, Path(id): Path<String>) -> AppResult<Json<Connection>> {
+    let missing = || AppError::not_found("workspace not found");
+    let id = WorkspaceId::parse_loose(&id).ok_or_else(missing)?;
+    let row = app.store.read(move |conn| workspaces::get(conn, id)).await?;
+    let row = row.filter(|row| row.status != Status::Removed).ok_or_else(missing)?;
+    if row.runtime != runtime::EXTERNAL {
+        return Err(AppError::conflict("Molecule starts this agent itself; only an external one is connected by hand"));
+    }
+    Ok(Json(connection(&platform_url(&app), id, &row.name, "")))
 }
 
 /// The connection of a workspace.

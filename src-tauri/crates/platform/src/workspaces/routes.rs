@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 use super::{
     carried,
     create::{self, Create, Created},
-    delete,
+    delete, external,
     running::{self, Restart, Restarted},
     update,
     view::{self, Full},
@@ -41,6 +41,7 @@ pub fn router() -> Room {
         .at(Access::Workspace, routes!(patch))
         .at(Access::Admin, routes!(remove))
         .at(own, routes!(state))
+        .at(Access::Admin, routes!(external::shown))
         .at(Access::Workspace, routes!(restart))
         .at(Access::Workspace, routes!(pause))
         .at(Access::Workspace, routes!(resume))

@@ -103,3 +103,58 @@ async fn r6_two_that_say_the_same_are_paused_and_can_be_let_go() {
     assert_eq!(again.status().as_u16(), 404);
     bed.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r6_one_that_writes_to_itself_ends_after_sixteen_hops() {
+    let bed = Bed::new().await;
+    let link = Arc::new(OnceLock::<(Known, Known)>::new());
+    let agent = passing_on(bed.base.clone(), Arc::clone(&link), "again").await;
+    let known = bed.agent("Alone", None, &agent.url).await;
+    let _ = link.set((known.clone(), known.clone()));
+    let answer: Value = bed.say(known.id, "start").send().await.unwrap().json().await.unwrap();
+    let text = answer["result"]["parts"][0]["text"].as_str().unwrap();
+    assert!(text.starts_with("508 ") && text.contains("16"), "{text}");
+    assert_eq!(agent.got().len(), 17, "the person's message and sixteen hops");
+    // Left alone, it is as good as before.
+    let calm = bed.say(known.id, "once more").send().await.unwrap();
+    assert_eq!(calm.status().as_u16(), 200);
+    bed.stop().await;
+}
+
+/// A lead that asks its two colleagues the same for each thing that the person asks, a thousand times over.
+#[tokio::test(flavor = "multi_thread")]
+async fn r6_two_thousand_ordinary_messages_trip_nothing() {
+    let bed = Bed::new().await;
+    let helper = Agent::saying("done").await;
+    let team: Arc<OnceLock<(Known, [Known; 2])>> = Arc::default();
+    let (base, of) = (bed.base.clone(), Arc::clone(&team));
+    let http = reqwest::Client::new();
+    let lead = Agent::new(move |got| {
+        let (base, of, http) = (base.clone(), Arc::clone(&of), http.clone());
+        async move {
+            let (me, helpers) = of.get().unwrap();
+            let asked = helpers.iter().map(|helper| {
+                let message = crate::bed::message("message/send", "status?");
+                http.post(format!("{base}/workspaces/{}/a2a", helper.id)).bearer_auth(&me.token).json(&message).send()
+            });
+            let statuses: Vec<u16> =
+                futures_util::future::join_all(asked).await.into_iter().map(|a| a.unwrap().status().as_u16()).collect();
+            reply(&got, &format!("{statuses:?}")).into_response()
+        }
+    })
+    .await;
+    let leader = bed.agent("Lead", None, &lead.url).await;
+    let helpers = [bed.agent("One", None, &helper.url).await, bed.agent("Two", None, &helper.url).await];
+    let _ = team.set((leader.clone(), helpers));
+    let mut events = bed.events();
+    for _ in 0..100 {
+        let asked = (0..10).map(|_| async {
+            let answer: Value = bed.say(leader.id, "how is it?").send().await.unwrap().json().await.unwrap();
+            assert_eq!(answer["result"]["parts"][0]["text"], "[200, 200]", "{answer}");
+        });
+        futures_util::future::join_all(asked).await;
+        assert!(!events.waiting().contains(&EventKind::PlatformChanged));
+    }
+    assert_eq!(helper.got().len(), 2_000);
+    bed.stop().await;
+}

@@ -122,3 +122,38 @@ async fn s110_a_fresh_server_calls_nobody_silent() {
     assert_eq!((t.status(ours.id).await, t.status(theirs.id).await), (Status::Offline, Status::AwaitingAgent));
     t.bed.stop().await;
 }
+
+/// S196 as its agent and a screen live it: the create answer, the token in it, three minutes of silence.
+#[tokio::test(flavor = "multi_thread")]
+async fn s196_created_registered_silent_registered_again() {
+    let t = Timed::new().await;
+    let made =
+        t.bed.post("/workspaces").bearer_auth(&t.bed.admin).json(&json!({"name": "Mine", "runtime": "external"}));
+    let made: serde_json::Value = made.send().await.unwrap().json().await.unwrap();
+    let id: WorkspaceId = WorkspaceId::parse_loose(made["id"].as_str().unwrap()).unwrap();
+    let token = made["connection"]["auth_token"].as_str().unwrap().to_owned();
+    assert_eq!((&made["status"], t.status(id).await), (&json!("awaiting_agent"), Status::AwaitingAgent));
+    let mut events = t.bed.events();
+    let register = async || {
+        let body = json!({"id": id, "agent_card": {"name": "Mine"}});
+        let answer = t.bed.post("/registry/register").bearer_auth(&token).json(&body).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 200);
+        let answer: serde_json::Value = answer.json().await.unwrap();
+        assert!(answer.get("auth_token").is_none(), "it has its token already: {answer}");
+    };
+    register().await;
+    assert_eq!(t.status(id).await, Status::Online);
+    events.find(|event| event.kind == EventKind::WorkspaceOnline && event.workspace == Some(id)).await;
+    t.pass(180).await;
+    assert_eq!(t.status(id).await, Status::AwaitingAgent);
+    events.find(|event| event.kind == EventKind::WorkspaceOffline && event.workspace == Some(id)).await;
+    // What was said to it meanwhile is there when it comes back.
+    t.bed.say(id, "are you there").send().await.unwrap();
+    register().await;
+    assert_eq!(t.status(id).await, Status::Online);
+    events.find(|event| event.kind == EventKind::WorkspaceOnline && event.workspace == Some(id)).await;
+    let path = format!("/workspaces/{id}/activity?type=a2a_receive");
+    let mail: serde_json::Value = t.bed.get(&path).bearer_auth(&token).send().await.unwrap().json().await.unwrap();
+    assert_eq!(mail[0]["data"]["text"], "are you there");
+    t.bed.stop().await;
+}

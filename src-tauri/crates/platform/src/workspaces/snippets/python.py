@@ -7,9 +7,13 @@ from molecule_agent import A2AServer, RemoteAgentClient
 WORKSPACE_ID  = "{{workspace_id}}"
 PLATFORM_URL  = "{{platform_url}}"
 AUTH_TOKEN    = "<paste from create response>"
-PORT          = int(os.environ.get("PORT", "9000"))  # where the platform reaches this script
+PORT          = int(os.environ.get("PORT", "9000"))  # where it is reached
 INBOUND_URL   = f"http://127.0.0.1:{PORT}/a2a/inbound"
-AGENT_CARD    = {"name": "{{agent_name}}", "description": "Python agent", "version": "1.0.0"}
+AGENT_CARD    = {
+    "name": "{{agent_name}}",
+    "description": "Python agent",
+    "version": "1.0.0",
+}
 
 
 def answer(request: dict) -> dict:
@@ -18,19 +22,34 @@ def answer(request: dict) -> dict:
     return {"parts": [{"kind": "text", "text": f"You said: {text}"}]}
 
 
-server = A2AServer(agent_id=WORKSPACE_ID, inbound_url=INBOUND_URL, message_handler=answer, host="127.0.0.1", port=PORT)
+server = A2AServer(
+    agent_id=WORKSPACE_ID,
+    inbound_url=INBOUND_URL,
+    message_handler=answer,
+    host="127.0.0.1",
+    port=PORT,
+)
 server.start_in_background()
 
-# This workspace has its token already. client.register() would send none and be refused, so the script says itself
-# where it listens; from then on the client goes by the stored token.
+# The token is here already. client.register() would send none and be refused, so
+# the script itself says where it listens; the client goes by the stored token.
 requests.post(
     f"{PLATFORM_URL}/registry/register",
     headers={"Authorization": f"Bearer {AUTH_TOKEN}"},
-    json={"id": WORKSPACE_ID, "url": INBOUND_URL, "delivery_mode": "push", "agent_card": AGENT_CARD},
+    json={
+        "id": WORKSPACE_ID,
+        "url": INBOUND_URL,
+        "delivery_mode": "push",
+        "agent_card": AGENT_CARD,
+    },
     timeout=10,
 ).raise_for_status()
 
-client = RemoteAgentClient(workspace_id=WORKSPACE_ID, platform_url=PLATFORM_URL, agent_card=AGENT_CARD)
+client = RemoteAgentClient(
+    workspace_id=WORKSPACE_ID,
+    platform_url=PLATFORM_URL,
+    agent_card=AGENT_CARD,
+)
 client.save_token(AUTH_TOKEN)
 print(f"listening at {INBOUND_URL}")
 client.run_heartbeat_loop()
