@@ -69,6 +69,19 @@ fn no_path_of_one_machine_is_in_the_repository() {
 }
 
 #[test]
+fn s205_contributors_are_told_who_depends_on_the_wire() {
+    let text = std::fs::read_to_string(root().join("docs/contributing.md")).unwrap();
+    let (_, section) = text.split_once("## Who depends on the wire").unwrap();
+    for client in ["molecule-sdk-python", "molecule-ai-workspace-runtime", "molecule-mcp-claude-channel", "a2a-sdk"] {
+        assert!(section.contains(client), "{client}");
+    }
+    // What the table points to is there.
+    let suites = section.split('`').filter(|word| word.starts_with("tests/"));
+    let missing: Vec<&str> = suites.filter(|path| !root().join(path).exists()).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
 fn s305_the_path_gate_sees_a_path() {
     let paths = paths_of_this_machine(Path::new("/build/of-alice/molecule"));
     let bad = Source::new("docs/x.md", "one\nsee /build/of-alice/molecule/README.md and /build/of-alice/notes");

@@ -12,7 +12,7 @@ use super::{
     gate::Gate,
     programs::{Program, Runner},
 };
-use crate::support::{Api, TestServer};
+use crate::support::{Api, TestServer, eventually};
 
 const STEPS: usize = 7;
 
@@ -102,6 +102,34 @@ async fn done_when_2_r18_r19_javascript_clients_of_both_generations_reach_every_
     let bed = Bed::new().await;
     bed.tried_by(Runner::Node, "clients.mjs", 3).await;
     no_capability_in_the_log(&bed);
+}
+
+/// The platform's own delegations, in one go: what an agent makes of a task is told when it is done, not when it has
+/// begun, whatever its library does where nobody says that the caller waits.
+#[tokio::test]
+async fn done_when_2_delegations_to_every_agent_bring_the_whole_answer() {
+    if !everything_is_here("delegations") {
+        return;
+    }
+    let bed = Bed::new().await;
+    let made = bed.server.admin().post("/workspaces", &json!({"name": "Asker", "external": true})).await.expect(201);
+    let asker = bed.server.bearer(made["connection"]["auth_token"].as_str().unwrap());
+    let path = |rest: &str| format!("/workspaces/{}/{rest}", made["id"].as_str().unwrap());
+    for id in bed.ids.values() {
+        asker.post(&path("delegate"), &json!({"target_id": id, "task": "all work"})).await.expect(202);
+    }
+    eventually("every delegation to be done", || async {
+        let rows = asker.get(&path("delegations")).await.expect(200);
+        let told = |row: &&Value| {
+            row["status"] == "completed"
+                && row["response_preview"]
+                    .as_str()
+                    .is_some_and(|text| text.split_whitespace().eq(["work-1", "work-2", "work-3"]))
+        };
+        let done = rows.as_array().unwrap().iter().filter(told).count();
+        if done == bed.ids.len() { Ok(()) } else { Err(format!("{done} of {}: {rows}", bed.ids.len())) }
+    })
+    .await;
 }
 
 fn no_capability_in_the_log(bed: &Bed) {

@@ -38,29 +38,28 @@ pub fn message_text(message: &Value) -> Option<String> {
     })
 }
 
-/// What a delegation got as its answer (10 §11.2): the first part of `kind` text, in `result.parts`,
-/// then in any artifact; else the body as it is. Before that last resort we also read what v1 and
-/// task agents say (40 §10.4).
+/// What a delegation got as its answer (10 §11.2): the parts of `kind` text in `result.parts`, else
+/// in the artifacts; else the body as it is. Before that last resort we also read what v1 and task
+/// agents say. All parts count and not the first alone, as in 40 §10.4: an agent that streams has one
+/// for every piece, and the rest of its answer would be lost.
 #[must_use]
 pub fn delegation_text(body: &[u8]) -> String {
-    let of_kind = |part: &Value| {
-        (part.get("kind").and_then(Value::as_str) == Some("text"))
-            .then(|| part.get("text").and_then(Value::as_str).map(str::to_owned))
-            .flatten()
-    };
+    fn of_kind(part: &Value) -> Option<&str> {
+        (part.get("kind")? == "text").then(|| part.get("text")?.as_str())?
+    }
     let read = || {
         let answer: Value = serde_json::from_slice(body).ok()?;
         let result = answer.get("result").filter(|result| result.is_object())?;
-        parts(result).find_map(of_kind).or_else(|| artifact_parts(result).find_map(of_kind)).or_else(|| {
-            ["message", "task", "status"].iter().any(|name| result.get(name).is_some()).then(|| text_of(result))?
-        })
+        join(parts(result).filter_map(of_kind)).or_else(|| join(artifact_parts(result).filter_map(of_kind))).or_else(
+            || ["message", "task", "status"].iter().any(|name| result.get(name).is_some()).then(|| text_of(result))?,
+        )
     };
     read().unwrap_or_else(|| String::from_utf8_lossy(body).into_owned())
 }
 
-/// What an MCP tool gives back (10 §16.3, O-19): `[error] …` for an error object, else the first text
-/// of the artifacts, of a wrapped message, of the parts or of the status; else the result as compact
-/// JSON, else the body as it is.
+/// What an MCP tool gives back (10 §16.3, O-19): `[error] …` for an error object, else the texts of the
+/// artifacts, of a wrapped message, of the parts or of the status; else the result as compact JSON,
+/// else the body as it is. Every part counts, as in [`delegation_text`].
 #[must_use]
 pub fn mcp_text(body: &[u8]) -> String {
     let read = || {
@@ -69,9 +68,8 @@ pub fn mcp_text(body: &[u8]) -> String {
             return Some(format!("[error] {message}"));
         }
         let result = answer.get("result")?;
-        ["/artifacts/0/parts/0/text", "/message/parts/0/text"]
-            .iter()
-            .find_map(|path| result.pointer(path)?.as_str().map(str::to_owned))
+        join(artifact_parts(result).filter_map(part_text))
+            .or_else(|| join(parts(result.get("message")?).filter_map(part_text)))
             .or_else(|| text_of(result))
             .or_else(|| Some(result.to_string()))
     };
@@ -160,11 +158,11 @@ mod tests {
     }
 
     #[test]
-    fn s11_2_delegation_reads_the_first_part_of_kind_text() {
+    fn s11_2_delegation_reads_every_part_of_kind_text() {
         let text = |body: Value| delegation_text(body.to_string().as_bytes());
         let two = json!([{"kind": "data"}, {"kind": "text", "text": "one"}, {"kind": "text", "text": "two"}]);
-        assert_eq!(text(json!({"result": {"parts": two}})), "one");
-        assert_eq!(text(json!({"result": {"artifacts": [{}, {"parts": two}]}})), "one");
+        assert_eq!(text(json!({"result": {"parts": two}})), "one\ntwo");
+        assert_eq!(text(json!({"result": {"artifacts": [{}, {"parts": two}]}})), "one\ntwo");
         let typed = json!({"result": {"parts": [{"type": "text", "text": "unseen"}]}});
         assert_eq!(text(typed.clone()), typed.to_string());
         assert_eq!(text(json!({"result": "word"})), r#"{"result":"word"}"#);
@@ -177,6 +175,8 @@ mod tests {
         let text = |body: Value| mcp_text(body.to_string().as_bytes());
         assert_eq!(text(json!({"error": {"code": 1, "message": "no"}, "result": 1})), "[error] no");
         assert_eq!(text(json!({"result": {"artifacts": [{"parts": [{"text": "a"}]}], "parts": [{"text": "p"}]}})), "a");
+        let pieces = json!([{"parts": [{"text": "a"}, {"text": "b"}]}, {"parts": [{"text": "c"}]}]);
+        assert_eq!(text(json!({"result": {"artifacts": pieces}})), "a\nb\nc");
         assert_eq!(text(json!({"result": {"message": {"parts": [{"text": "m"}]}}})), "m");
         assert_eq!(text(json!({"result": {"parts": [{"kind": "text", "text": "p"}]}})), "p");
         assert_eq!(text(json!({"result": {"x": 1}})), r#"{"x":1}"#);

@@ -236,6 +236,8 @@ async fn attempt(app: &App, request: &Request) -> AppResult<Came> {
                 "parts": [{"kind": "text", "text": request.task}],
                 "metadata": {"delegation_id": request.delegation_id},
             },
+            // Some agents answer at once with a task that has only begun, where nobody says that he waits.
+            "configuration": {"blocking": true},
         },
     });
     let message = normalise(message.to_string().as_bytes(), &mut id::fresh)

@@ -26,3 +26,4 @@ mod registry;
 mod restart;
 mod streaming;
 mod test_token;
+mod versions;
