@@ -11,6 +11,7 @@
 mod support;
 
 mod peers {
+    mod base_url;
     mod cards;
     mod external;
     mod gate;

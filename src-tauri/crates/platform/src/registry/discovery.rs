@@ -11,7 +11,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json, value::RawValue};
 use utoipa::ToSchema;
 
-use crate::{App, AppError, AppResult, auth::Caller, http::body};
+use crate::{
+    App, AppError, AppResult,
+    auth::{Caller, Capability},
+    http::{body, came_by},
+};
 
 /// The communication rule with its look-ups (10 §7.5): the same id needs none, an unknown one is a no.
 ///
@@ -42,6 +46,7 @@ fn check_caller(app: &App, caller: &Caller, subject: Option<WorkspaceId>) -> App
 pub(super) async fn discover(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
+    under: Option<Extension<Capability>>,
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> AppResult<Json<Value>> {
@@ -72,8 +77,11 @@ pub(super) async fn discover(
             }
             url
         }
-        // Nobody can dial it, everybody can write to it here (40 §21 row 12).
-        None if target.delivery_mode == DeliveryMode::Poll => format!("{}/workspaces/{id}/a2a", app.endpoint.url()),
+        // Nobody can dial it, everybody can write to it here (40 §21 row 12): by the address that the caller came
+        // by, since one that came without a bearer will write without one.
+        None if target.delivery_mode == DeliveryMode::Poll => {
+            format!("{}/workspaces/{id}/a2a", came_by(&headers, under.as_deref()))
+        }
         None => {
             return Err(AppError::new(StatusCode::SERVICE_UNAVAILABLE, "workspace has no URL")
                 .with("status", json!(target.status)));
