@@ -56,7 +56,7 @@ fn texts() -> Vec<Source> {
 }
 
 fn is_source(path: &str) -> bool {
-    let made = ["target/", "ui/node_modules/", "ui/dist/", ".cache/", ".git/"];
+    let made = ["target/", "ui/node_modules/", "ui/dist/", "tests/peers/node_modules/", ".cache/", ".git/"];
     !made.iter().any(|folder| path.starts_with(folder))
 }
 

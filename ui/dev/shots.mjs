@@ -43,6 +43,7 @@ const SHOTS = [
   ['activity', 'still', WIDE, async (page) => { await view('Activity')(page); await page.click('.act-head >> nth=1'); await page.waitForTimeout(300); }],
   ['health', 'sealed', WIDE, view('Health')],
   ['details', 'still', WIDE, async (page) => { await open(lead)(page); await page.click('role=tab[name="Details"]'); await page.waitForTimeout(400); }],
+  ['details-external', 'still', WIDE, async (page) => { await page.click('text=Market analyst'); await page.waitForTimeout(600); await page.click('role=tab[name="Details"]'); await page.click('text=Connect again…', { trial: true }); await page.waitForTimeout(300); }],
   ['agent-activity', 'still', WIDE, async (page) => { await open(lead)(page); await page.click('role=tab[name="Activity"]'); await page.waitForTimeout(400); }],
   ['palette', 'still', WIDE, async (page) => { await page.keyboard.press('Control+k'); await page.keyboard.type('res'); await page.waitForTimeout(300); }],
   ['new-agent', 'still', WIDE, async (page) => { await page.click('text=New agent'); await page.fill('#new-agent input >> nth=0', 'Release manager'); await page.fill('input[placeholder^="/home"]', '/home/you/notes'); await page.waitForTimeout(300); }],

@@ -197,7 +197,7 @@ export function DetailsTab({ id }: { id: string }) {
         <dl className="facts">
           <Fact name="Runs as">{runtimeName(agent.runtime) || 'unknown'}</Fact>
           {parent && agent.parentId && <Fact name="Reports to"><button type="button" className="link" onClick={() => openAgent(agent.parentId ?? '', 'details')}>{parent}</button></Fact>}
-          <Fact name="Folder">{agent.workspaceDir ? <span className="code wrap-anywhere">{agent.workspaceDir}</span> : 'its own, private'}</Fact>
+          {agent.runtime !== 'external' && <Fact name="Folder">{agent.workspaceDir ? <span className="code wrap-anywhere">{agent.workspaceDir}</span> : 'its own, private'}</Fact>}
           {agent.runtime === 'external' && <Fact name="Messages">{agent.deliveryMode === 'poll' ? 'it fetches them' : 'sent to it'}</Fact>}
           {agent.lastHeartbeatAt && <Fact name="Last heard">{ago(Date.parse(agent.lastHeartbeatAt), now)}</Fact>}
           {agent.createdAt && <Fact name="Created">{new Date(agent.createdAt).toLocaleString([], { dateStyle: 'medium', timeStyle: 'short' })}</Fact>}
