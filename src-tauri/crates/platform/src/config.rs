@@ -45,6 +45,9 @@ pub struct Config {
     pub names: Arc<dyn Names>,
     /// `MOLECULE_ENABLE_TEST_TOKENS=1`, or `MOLECULE_ENV` is `dev` or `development`, `ADMIN_TOKEN` or not.
     pub test_tokens: bool,
+    /// `MOLECULE_TEST_HANGING_STEP`, in development only: this step of the recovery never ends, to see that the rest
+    /// goes on without it (R5).
+    pub hanging_step: Option<String>,
     /// The commit this was built from.
     pub git_sha: String,
     /// The files of the canvas, by path.
@@ -129,6 +132,7 @@ impl Config {
             allow_lan: std::env::var("MOLECULE_ALLOW_LAN").is_ok_and(|text| text == "1"),
             names: Arc::new(SystemNames),
             test_tokens: development_env || std::env::var("MOLECULE_ENABLE_TEST_TOKENS").is_ok_and(|text| text == "1"),
+            hanging_step: non_empty("MOLECULE_TEST_HANGING_STEP").filter(|_| development),
             git_sha: option_env!("GIT_SHA").unwrap_or("dev").to_owned(),
             assets,
         })

@@ -29,7 +29,7 @@ use crate::{
     paths::Paths,
     provisioning, registry, secrets,
     tasks::Tasks,
-    templates,
+    templates, workspaces,
 };
 
 /// How long detached work may take after the server was told to stop.
@@ -170,22 +170,46 @@ pub async fn start_with(config: Config, clock: Arc<dyn Clock>) -> Result<Server,
     Ok(Server { app, serving, _owner: owner })
 }
 
-/// What is done once the server answers: a step that hangs is seen in `/health` and blocks nothing (R5).
+/// What is done once the server answers: a step that hangs is seen in `/health` and blocks nothing, not even the
+/// other steps (R5).
 fn recover(app: &App) {
     registry::start(app);
     provisioning::start(app);
+    workspaces::hibernation::start(app);
     templates::start(app);
     secrets::start(app);
     crate::approvals::start(app);
-    let work = Arc::clone(app);
-    app.recovering.begin("messages");
-    app.recovering.begin("agents");
-    app.tasks.detach("recover", async move {
-        messaging::recover(&work).await;
-        work.recovering.end("messages");
-        provisioning::recover(&work).await;
-        work.recovering.end("agents");
+    recover_step(app, "messages", |app| async move { messaging::recover(&app).await });
+    recover_step(app, "agents", |app| async move { provisioning::recover(&app).await });
+}
+
+fn recover_step<W>(app: &App, name: &'static str, step: impl FnOnce(App) -> W + Send + 'static)
+where
+    W: Future<Output = ()> + Send + 'static,
+{
+    app.recovering.begin(name);
+    let app = Arc::clone(app);
+    app.clone().tasks.detach("recover", async move {
+        if app.config.hanging_step.as_deref() == Some(name) {
+            tracing::warn!(step = name, "this recovery step hangs, as MOLECULE_TEST_HANGING_STEP asks");
+            return app.tasks.stopping().cancelled().await;
+        }
+        // Also where the step panics.
+        let _ended = Ended { app: Arc::clone(&app), name };
+        step(app).await;
     });
+}
+
+/// Takes a step off the list when it is over.
+struct Ended {
+    app: App,
+    name: &'static str,
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.app.recovering.end(self.name);
+    }
 }
 
 fn serve(listener: TcpListener, app: App) -> JoinHandle<()> {

@@ -169,3 +169,64 @@ impl Recovering {
         self.0.lock().map(|steps| steps.iter().copied().collect()).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicU32, Ordering},
+        },
+        time::Duration,
+    };
+
+    use molecule_model::Timestamp;
+    use tokio::{sync::mpsc, time::Instant};
+
+    use super::{LONGEST_PAUSE, Tasks};
+    use crate::ManualClock;
+
+    fn tasks() -> Tasks {
+        Tasks::new(Arc::new(ManualClock::new(Timestamp::from_micros(1_700_000_000_000_000))))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn s122_a_loop_that_panics_starts_again_later_each_time_and_is_counted() {
+        let tasks = tasks();
+        let (begun, mut begins) = mpsc::unbounded_channel();
+        tasks.supervise("shaky", move |_| {
+            begun.send(Instant::now()).unwrap();
+            async { panic!("as the test wants") }
+        });
+        let mut before = begins.recv().await.unwrap();
+        for seconds in [1, 2, 4, 8, 16, 30, 30] {
+            let now = begins.recv().await.unwrap();
+            assert_eq!((now - before).as_secs(), seconds);
+            before = now;
+        }
+        assert_eq!(LONGEST_PAUSE.as_secs(), 30);
+        assert_eq!(tasks.beats()["shaky"].panics, 8, "one for each beginning");
+        tasks.shut_down(Duration::from_secs(60)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn s122_a_tick_that_panics_ends_only_itself_and_a_clean_end_is_one() {
+        let tasks = tasks();
+        let rounds = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&rounds);
+        tasks.every("ticking", Duration::from_secs(60), move || {
+            let round = counted.fetch_add(1, Ordering::SeqCst);
+            async move { assert!(round != 1, "as the test wants") }
+        });
+        let (done, mut ends) = mpsc::unbounded_channel();
+        tasks.supervise("short", move |_| {
+            done.send(()).unwrap();
+            async {}
+        });
+        tokio::time::sleep(Duration::from_secs(200)).await;
+        // At 0 s, at 60 s with the panic, and from 61 s on again every minute.
+        assert_eq!((rounds.load(Ordering::SeqCst), tasks.beats()["ticking"].panics), (5, 1));
+        assert!(ends.recv().await.is_some() && ends.try_recv().is_err(), "it ended cleanly, once");
+        tasks.shut_down(Duration::from_secs(1)).await;
+    }
+}

@@ -61,6 +61,8 @@ pub struct Workspace {
     pub budget_limit: Option<i64>,
     /// US cents this month.
     pub monthly_spend: i64,
+    /// It sleeps after so many idle minutes; `None` never.
+    pub hibernation_idle_minutes: Option<i64>,
     /// Whether we started an instance of it (R-59).
     pub launched: bool,
     /// When it was made.
@@ -111,8 +113,8 @@ pub struct NewWorkspace {
 const COLUMNS: &str = "w.id, w.name, w.role, w.tier, w.status, w.runtime, w.delivery_mode, w.parent_id, w.template,
     w.agent_card, w.url, w.awareness_namespace, w.workspace_dir, w.workspace_access, w.last_heartbeat_at,
     w.last_outbound_at, w.last_error_rate, w.last_sample_error, w.current_task, w.active_tasks,
-    w.max_concurrent_tasks, w.uptime_seconds, w.budget_limit, w.monthly_spend, w.launched, w.created_at,
-    w.updated_at, coalesce(l.x, 0.0) AS x, coalesce(l.y, 0.0) AS y, coalesce(l.collapsed, 0) AS collapsed";
+    w.max_concurrent_tasks, w.uptime_seconds, w.budget_limit, w.monthly_spend, w.hibernation_idle_minutes,
+    w.launched, w.created_at, w.updated_at, coalesce(l.x, 0.0) AS x, coalesce(l.y, 0.0) AS y, coalesce(l.collapsed, 0) AS collapsed";
 
 /// A column of text that must parse; a value that does not is a damaged row, not a panic.
 pub(crate) fn parsed<T: std::str::FromStr>(row: &Row<'_>, column: &str) -> rusqlite::Result<T> {
@@ -158,6 +160,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Workspace> {
         uptime_seconds: row.get("uptime_seconds")?,
         budget_limit: row.get("budget_limit")?,
         monthly_spend: row.get("monthly_spend")?,
+        hibernation_idle_minutes: row.get("hibernation_idle_minutes")?,
         launched: row.get("launched")?,
         created_at: parsed(row, "created_at")?,
         updated_at: parsed(row, "updated_at")?,

@@ -49,7 +49,8 @@ async fn buildinfo(State(app): State<App>) -> Json<Value> {
 /// Figures in Prometheus' text form.
 #[utoipa::path(get, path = "/metrics", tag = "platform", responses((status = 200, content_type = "text/plain")))]
 async fn metrics(State(app): State<App>) -> Response {
-    let text = app.metrics.render(app.bus.sockets());
+    let panics = app.tasks.beats().into_iter().map(|(name, beat)| (name, beat.panics));
+    let text = app.metrics.render(app.bus.sockets(), panics);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 

@@ -19,9 +19,9 @@ impl Metrics {
         }
     }
 
-    /// The whole text.
+    /// The whole text; `panics` counts those of each background loop (S122).
     #[must_use]
-    pub fn render(&self, sockets: usize) -> String {
+    pub fn render(&self, sockets: usize, panics: impl IntoIterator<Item = (&'static str, u32)>) -> String {
         let all = self.0.lock().map(|all| all.clone()).unwrap_or_default();
         let mut out = String::with_capacity(4096);
         let requests = "molecule_http_requests_total";
@@ -38,6 +38,11 @@ impl Metrics {
         head(&mut out, open, "gauge", "Open event sockets.");
         // Writing into a String does not fail.
         let _ = writeln!(out, "{open} {sockets}");
+        let panicked = "molecule_background_panics_total";
+        head(&mut out, panicked, "counter", "Panics of background loops, each of which was started again.");
+        for (name, count) in panics {
+            let _ = writeln!(out, "{panicked}{{task=\"{name}\"}} {count}");
+        }
         if let Some(rss) = resident_bytes() {
             let name = "molecule_process_resident_memory_bytes";
             head(&mut out, name, "gauge", "Resident memory of the server.");

@@ -92,8 +92,12 @@ pub fn admit(
     if to.delivery_mode == DeliveryMode::Poll {
         return accept(tx, job, &to, quiet).map(Admission::Accepted);
     }
+    // One that is just being put to sleep is not sent anything more: the sender comes again and wakes it.
+    if to.status == Status::Hibernating || (to.url.is_empty() && to.status == Status::Hibernated) {
+        return Ok(Admission::Asleep);
+    }
     if to.url.is_empty() {
-        return Ok(if to.status == Status::Hibernated { Admission::Asleep } else { Admission::NoUrl(to.status) });
+        return Ok(Admission::NoUrl(to.status));
     }
     if let Err(refused) = rules.check_text(&to.url) {
         return Ok(Admission::Unsafe(refused));

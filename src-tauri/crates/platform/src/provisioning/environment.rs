@@ -171,6 +171,7 @@ mod tests {
             uptime_seconds: 0,
             budget_limit: None,
             monthly_spend: 0,
+            hibernation_idle_minutes: None,
             launched: false,
             created_at: Timestamp::from_micros(0),
             updated_at: Timestamp::from_micros(0),

@@ -14,6 +14,7 @@ mod failure;
 mod files;
 mod lanes;
 mod order;
+mod orphans;
 mod recover;
 
 use std::{
@@ -30,6 +31,7 @@ use molecule_launcher::{LaunchError, Launcher, LocalLauncher, LocalOptions};
 use molecule_model::{WorkspaceId, runtime};
 use molecule_store::workspaces::{self, Workspace};
 pub use order::{Order, Reason};
+pub use orphans::sweep_orphans;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
@@ -150,6 +152,11 @@ pub fn start(app: &App) {
     app.tasks.every("provision-timeout-sweep", DEADLINE_SWEEP, move || {
         let app = Arc::clone(&sweeping);
         async move { expire(&app).await }
+    });
+    let tidying = Arc::clone(app);
+    app.tasks.every("orphan-sweeper", orphans::PERIOD, move || {
+        let app = Arc::clone(&tidying);
+        async move { sweep_orphans(&app).await }
     });
 }
 

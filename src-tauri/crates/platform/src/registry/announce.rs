@@ -228,6 +228,9 @@ pub(super) async fn heartbeat(
         Beaten::Alive { side, uptime_seconds } => {
             let now = app.now();
             app.presence.touch(id, now);
+            if active_tasks > 0 {
+                app.presence.working(id, now);
+            }
             if !side {
                 app.presence.describe(id, given.runtime_metadata.map(RuntimeMetadata::overrides).unwrap_or_default());
             }

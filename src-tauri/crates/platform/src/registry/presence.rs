@@ -10,7 +10,9 @@ use molecule_model::{Timestamp, WorkspaceId};
 
 /// Silence after which a workspace counts as gone, seconds.
 pub const LIVENESS: i64 = 180;
-/// A sweep that comes this much later than the one before tells of a laptop that slept, seconds.
+/// Between two looks at the clock, seconds: the period of the loop that looks most often.
+const LOOKS: i64 = 15;
+/// A look that comes this much later than expected, or earlier, tells of a laptop that slept, seconds.
 const SLEPT: i64 = 60;
 /// How long after a register its port may still be closed (40 §3), seconds.
 const SETTLING: i64 = 3;
@@ -28,13 +30,15 @@ pub struct Overrides {
 struct Known {
     deadline: Option<Timestamp>,
     registered_at: Option<Timestamp>,
+    /// When it last said that it works on something, or came up (20 §8.5).
+    worked_at: Option<Timestamp>,
     overrides: Overrides,
 }
 
 #[derive(Default)]
 struct State {
     known: HashMap<WorkspaceId, Known>,
-    swept: Option<Timestamp>,
+    looked: Option<Timestamp>,
     woke: Option<Timestamp>,
 }
 
@@ -59,6 +63,19 @@ impl Presence {
         let known = state.known.entry(id).or_default();
         known.deadline = Some(now.plus_seconds(LIVENESS));
         known.registered_at = Some(now);
+        known.worked_at = Some(now);
+    }
+
+    /// It said that it works on something.
+    pub fn working(&self, id: WorkspaceId, now: Timestamp) {
+        self.state().known.entry(id).or_default().worked_at = Some(now);
+    }
+
+    /// Since when it has had nothing to do, as far as it said itself. `None`: nothing was heard of it since the
+    /// server began.
+    #[must_use]
+    pub fn idle_since(&self, id: WorkspaceId) -> Option<Timestamp> {
+        self.state().known.get(&id).and_then(|known| known.worked_at)
     }
 
     /// Whether it registered so lately that its port may still be closed.
@@ -97,27 +114,31 @@ impl Presence {
         self.state().known.get(&id).and_then(|known| known.overrides.idle_timeout)
     }
 
-    /// Begins a sweep. Where it comes so late that the machine slept or its clock was set, and at the first one,
-    /// everybody gets one more interval, so that nobody is called dead for our own absence (S110, R3).
-    pub fn begin_sweep(&self, now: Timestamp, period: Duration) {
+    /// Looks at the clock; every sweep does so before it judges anybody. Where the look comes so late that the
+    /// machine slept or its clock was set, and at the first one, everybody gets one more interval, so that nobody
+    /// is called dead, late or idle for our own absence (S110, R3).
+    pub fn look(&self, now: Timestamp) {
         let mut state = self.state();
-        let period = i64::try_from(period.as_secs()).unwrap_or(i64::MAX);
-        let Some(before) = state.swept.replace(now) else {
+        let Some(before) = state.looked.replace(now) else {
             state.woke = Some(now);
             return;
         };
-        let late = now.seconds_since(before) - period;
-        let latest = now.plus_seconds(LIVENESS);
-        if !(-SLEPT..=SLEPT).contains(&late) {
-            tracing::info!(
-                late_seconds = late,
-                "the machine slept or its clock was set: everybody gets another interval"
-            );
-            state.woke = Some(now);
-            for deadline in state.known.values_mut().filter_map(|known| known.deadline.as_mut()) {
-                *deadline = latest;
-            }
+        let gap = now.seconds_since(before);
+        if (-SLEPT..=LOOKS + SLEPT).contains(&gap) {
+            return;
         }
+        tracing::info!(gap_seconds = gap, "the machine slept or its clock was set: everybody gets another interval");
+        state.woke = Some(now);
+        for known in state.known.values_mut() {
+            known.deadline = known.deadline.map(|_| now.plus_seconds(LIVENESS));
+            known.worked_at = known.worked_at.map(|_| now);
+        }
+    }
+
+    /// Whether the machine woke, or the server began, less than `seconds` ago.
+    #[must_use]
+    pub fn woke_within(&self, now: Timestamp, seconds: i64) -> bool {
+        self.woke().is_some_and(|woke| (0..seconds).contains(&now.seconds_since(woke)))
     }
 
     /// When the machine last came back from sleep, or the server began.
@@ -152,8 +173,6 @@ mod tests {
 
     use super::{LIVENESS, Overrides, Presence};
 
-    const PERIOD: Duration = Duration::from_secs(15);
-
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_micros(1_700_000_000_000_000).plus_seconds(seconds)
     }
@@ -161,7 +180,7 @@ mod tests {
     /// Sweeps every 15 s from `from` to `to`; answers when the deadline passed.
     fn sweep(presence: &Presence, from: i64, to: i64) -> Option<i64> {
         (from..=to).step_by(15).find(|second| {
-            presence.begin_sweep(at(*second), PERIOD);
+            presence.look(at(*second));
             !presence.take_expired(at(*second)).is_empty()
         })
     }
@@ -194,6 +213,23 @@ mod tests {
                 "{jump}: silence still counts afterwards"
             );
         }
+    }
+
+    #[test]
+    fn s110_a_night_with_a_closed_lid_is_no_idleness_either() {
+        let presence = Presence::default();
+        let id = WorkspaceId::random();
+        assert_eq!(presence.idle_since(id), None);
+        presence.registered(id, at(0));
+        presence.look(at(0));
+        presence.look(at(15));
+        assert_eq!(presence.idle_since(id), Some(at(0)));
+        presence.working(id, at(20));
+        presence.look(at(30));
+        assert_eq!(presence.idle_since(id), Some(at(20)));
+        presence.look(at(8 * 3_600));
+        assert_eq!(presence.idle_since(id), Some(at(8 * 3_600)));
+        assert!(presence.woke_within(at(8 * 3_600 + 9), 10) && !presence.woke_within(at(8 * 3_600 + 10), 10));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The sweeps: liveness deadlines, silent external agents, processes of ours that are gone (10 §18.4).
+//! The sweeps: liveness deadlines, silent external agents, processes of ours that are gone (10 §18.4), and tasks
+//! that nobody works on any more.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,10 +11,14 @@ use crate::{
     provisioning::{self, Instance},
 };
 
-/// Between two sweeps.
+/// Between two looks at who is alive.
 pub const PERIOD: Duration = Duration::from_secs(15);
+/// Between two looks for tasks that nobody works on (30 §2.8).
+const PHANTOMS: Duration = Duration::from_secs(300);
+/// Silence after which a reported task counts as nobody's, seconds.
+const PHANTOM_AFTER: i64 = 600;
 
-/// Starts the loop. Who counted as online when the server stopped gets one interval to be heard of; what we launch
+/// Starts the loops. Who counted as online when the server stopped gets one interval to be heard of; what we launch
 /// is brought back by the recovery and expected from its register on.
 pub fn start(app: &App) {
     let worker = Arc::clone(app);
@@ -23,22 +28,61 @@ pub fn start(app: &App) {
             Err(error) => tracing::error!(%error, "who was online could not be read"),
         }
     });
-    let app = Arc::clone(app);
-    app.clone().tasks.every("registry-sweep", PERIOD, move || {
-        let app = Arc::clone(&app);
-        async move { sweep_once(&app).await }
+    let alive = Arc::clone(app);
+    app.tasks.every("liveness-monitor", PERIOD, move || {
+        let app = Arc::clone(&alive);
+        async move { liveness(&app).await }
+    });
+    // Always runs, launcher or not (S111).
+    let healthy = Arc::clone(app);
+    app.tasks.every("health-sweep", PERIOD, move || {
+        let app = Arc::clone(&healthy);
+        async move { health(&app).await }
+    });
+    let busy = Arc::clone(app);
+    app.tasks.every("phantom-busy-sweep", PHANTOMS, move || {
+        let app = Arc::clone(&busy);
+        async move { free_phantoms(&app).await }
     });
 }
 
-/// One sweep. With a clock that is moved by hand: steps of at most a minute, or it takes the step for a nap.
+/// One round of both fifteen-second sweeps. With a clock that is moved by hand: steps of at most a minute, or they
+/// take the step for a nap.
 pub async fn sweep_once(app: &App) {
+    liveness(app).await;
+    health(app).await;
+}
+
+async fn liveness(app: &App) {
     let now = app.now();
-    app.presence.begin_sweep(now, PERIOD);
+    app.presence.look(now);
     for id in app.presence.take_expired(now) {
         silent(app, id).await;
     }
+}
+
+async fn health(app: &App) {
+    let now = app.now();
+    app.presence.look(now);
     externals(app, now).await;
     processes(app).await;
+}
+
+/// Frees what an agent that crashed or was cut off left as busy (30 §2.8, R-109). After a nap and after the start
+/// everybody has the same ten minutes to be heard of.
+pub async fn free_phantoms(app: &App) {
+    let now = app.now();
+    app.presence.look(now);
+    if app.presence.woke_within(now, PHANTOM_AFTER) {
+        return;
+    }
+    let cutoff = now.plus_seconds(-PHANTOM_AFTER);
+    match app.store.write(move |tx| registry::free_phantoms(tx, cutoff)).await {
+        Ok(freed) => {
+            freed.iter().for_each(|id| tracing::warn!(workspace_id = %id, "a task that nobody works on is ended"))
+        }
+        Err(error) => tracing::error!(%error, "tasks that nobody works on could not be ended"),
+    }
 }
 
 /// No beat in time.
@@ -57,7 +101,7 @@ async fn silent(app: &App, id: WorkspaceId) {
 async fn externals(app: &App, now: Timestamp) {
     let stale = i64::try_from(app.config.external_stale.as_secs()).unwrap_or(i64::MAX);
     // After a nap everybody gets one interval to be heard of (S110).
-    if app.presence.woke().is_some_and(|woke| now.seconds_since(woke) < stale) {
+    if app.presence.woke_within(now, stale) {
         return;
     }
     let cutoff = now.plus_seconds(-stale);

@@ -7,6 +7,7 @@ pub mod delete;
 pub mod external;
 pub mod fields;
 pub mod grid;
+pub mod hibernation;
 mod placing;
 mod request;
 mod routes;

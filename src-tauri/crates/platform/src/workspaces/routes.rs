@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 use super::{
     carried,
     create::{self, Create, Created},
-    delete, external,
+    delete, external, hibernation,
     running::{self, Restart, Restarted},
     update,
     view::{self, Full},
@@ -247,7 +247,7 @@ async fn hibernate(
 ) -> AppResult<Json<Value>> {
     let (id, force) = (known(&id)?, query.force.as_deref() == Some("true"));
     let work = app.clone();
-    carried(&app, "workspace-hibernate", async move { running::hibernate(&work, id, force).await }).await?;
+    carried(&app, "workspace-hibernate", async move { hibernation::hibernate(&work, id, force).await }).await?;
     Ok(Json(json!({"status": "hibernated"})))
 }
 

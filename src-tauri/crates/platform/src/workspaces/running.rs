@@ -1,4 +1,4 @@
-//! Restart, pause, resume, hibernate (20 §3).
+//! Restart, pause, resume (20 §3).
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use molecule_store::{
     workspaces::{self, Workspace},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::create::await_agent;
 use crate::{
@@ -281,56 +281,4 @@ pub async fn resume(app: &App, id: WorkspaceId) -> AppResult<Resumed> {
         }
     }
     Ok(Resumed { status, count: moved.len() })
-}
-
-/// What a claim for hibernation found.
-enum Claim {
-    NotRunning,
-    Busy(i64),
-    Claimed(Value),
-}
-
-/// Puts a workspace to sleep (20 §3.5).
-///
-/// # Errors
-/// 404 where it does not run, 409 where it works and `force` was not given.
-pub async fn hibernate(app: &App, id: WorkspaceId, force: bool) -> AppResult<()> {
-    let claim = app
-        .store
-        .write(move |tx| {
-            let running = |row: &Workspace| matches!(row.status, Status::Online | Status::Degraded);
-            let Some(row) = workspaces::get(tx, id)?.filter(running) else { return Ok(Claim::NotRunning) };
-            if row.active_tasks > 0 && !force {
-                return Ok(Claim::Busy(row.active_tasks));
-            }
-            workspaces::transition(tx, id, Trigger::Hibernate)?;
-            Ok(Claim::Claimed(json!({"name": row.name, "tier": row.tier})))
-        })
-        .await
-        .map_err(|error| lookup_failed(&error))?;
-    let payload = match claim {
-        Claim::NotRunning => return Err(AppError::not_found("workspace not found, or not online or degraded")),
-        Claim::Busy(tasks) => {
-            return Err(AppError::conflict(format!(
-                "the workspace works on {tasks} tasks; use ?force=true to stop it all the same"
-            ))
-            .with("active_tasks", json!(tasks)));
-        }
-        Claim::Claimed(payload) => payload,
-    };
-    let turn = provisioning::stop(app, id).await;
-    app.presence.forget(id);
-    app.store
-        .write(move |tx| {
-            // An agent that registered while it was being stopped is gone by now.
-            workspaces::transition_only_from(tx, id, Trigger::Hibernate, &[Status::Online])?;
-            if workspaces::transition(tx, id, Trigger::Hibernated)?.is_some() {
-                lifecycle::forget_url(tx, id)?;
-                tx.record(EventKind::WorkspaceHibernated, id, payload.clone())?;
-            }
-            Ok(())
-        })
-        .await?;
-    drop(turn);
-    Ok(())
 }

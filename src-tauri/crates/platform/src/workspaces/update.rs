@@ -10,6 +10,9 @@ use serde_json::{Map, Value, json};
 use super::fields;
 use crate::{App, AppError, AppResult};
 
+/// A year.
+const MOST_IDLE_MINUTES: i64 = 365 * 24 * 60;
+
 /// What is known before the database is asked.
 struct Parsed {
     edit: Edit,
@@ -84,6 +87,7 @@ fn parse(app: &App, body: &Map<String, Value>) -> AppResult<Parsed> {
                 edit.workspace_dir = Some(dir.map(str::to_owned));
                 needs_restart = true;
             }
+            "hibernation_idle_minutes" => edit.hibernation_idle_minutes = Some(idle_minutes(key, value)?),
             "collapsed" => edit.collapsed = Some(value.as_bool().ok_or_else(|| wrong(key, "true or false"))?),
             "x" | "y" => drop(coordinate(key, value)?),
             _ => {}
@@ -126,6 +130,15 @@ fn known_runtime(name: &str) -> AppResult<String> {
     }
 }
 
+/// `null` is never; the most is a year.
+fn idle_minutes(key: &str, value: &Value) -> AppResult<Option<i64>> {
+    if value.is_null() {
+        return Ok(None);
+    }
+    let minutes = value.as_i64().filter(|minutes| (1..=MOST_IDLE_MINUTES).contains(minutes));
+    minutes.map(Some).ok_or_else(|| wrong(key, "a whole number of minutes above 0, at most a year, or null"))
+}
+
 fn coordinate(key: &str, value: &Value) -> AppResult<f64> {
     value.as_f64().filter(|number| number.is_finite()).ok_or_else(|| wrong(key, "a finite number"))
 }
@@ -144,6 +157,7 @@ fn news(edit: &Edit) -> Value {
     set("parent_id", edit.parent_id.map(|parent| json!(parent)));
     set("runtime", edit.runtime.as_ref().map(|runtime| json!(runtime)));
     set("workspace_dir", edit.workspace_dir.as_ref().map(|dir| json!(dir)));
+    set("hibernation_idle_minutes", edit.hibernation_idle_minutes.map(|minutes| json!(minutes)));
     set("collapsed", edit.collapsed.map(|collapsed| json!(collapsed)));
     set("x", edit.place.map(|(x, _)| json!(x)));
     set("y", edit.place.map(|(_, y)| json!(y)));

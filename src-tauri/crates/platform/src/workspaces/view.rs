@@ -68,6 +68,8 @@ pub struct Full {
     pub monthly_spend: i64,
     /// The same number under its other name.
     pub budget_used: i64,
+    /// Idle minutes after which it sleeps; null never (20 §3.5).
+    pub hibernation_idle_minutes: Option<i64>,
     /// How messages reach it.
     pub delivery_mode: DeliveryMode,
     /// When it was made.
@@ -118,6 +120,7 @@ pub fn full(platform: &Platform, mut row: Workspace) -> Full {
         budget_limit: row.budget_limit,
         monthly_spend: row.monthly_spend,
         budget_used: row.monthly_spend,
+        hibernation_idle_minutes: row.hibernation_idle_minutes,
         delivery_mode: row.delivery_mode,
         created_at: row.created_at,
         public: public(platform, row),

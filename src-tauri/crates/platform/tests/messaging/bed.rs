@@ -59,6 +59,7 @@ pub fn config(dir: PathBuf) -> Config {
         allow_lan: false,
         names: Arc::new(SystemNames),
         test_tokens: false,
+        hanging_step: None,
         git_sha: "test".into(),
         assets: |_| None,
     }

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use molecule_model::{Status, Timestamp, WorkspaceId, event::EventKind, wire::DeliveryMode};
-use molecule_platform::{ManualClock, registry::sweep_once};
+use molecule_platform::{
+    ManualClock, SystemClock,
+    registry::{free_phantoms, sweep_once},
+};
 use serde_json::json;
 
 use crate::bed::{Bed, Known};
@@ -94,7 +97,7 @@ async fn s110_r3_nobody_is_called_dead_for_our_own_sleep() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn s112_a_process_that_is_gone_is_found() {
+async fn s111_s112_a_process_that_is_gone_is_found() {
     let t = Timed::new().await;
     let a = t.bed.agent("Ours", None, "http://127.0.0.1:9876").await;
     let mut events = t.bed.events();
@@ -156,4 +159,138 @@ async fn s196_created_registered_silent_registered_again() {
     let mail: serde_json::Value = t.bed.get(&path).bearer_auth(&token).send().await.unwrap().json().await.unwrap();
     assert_eq!(mail[0]["data"]["text"], "are you there");
     t.bed.stop().await;
+}
+
+/// S111, R-59: without any launcher that answers the sweep goes round all the same, and says of nobody that he is dead
+/// whom we did not start.
+#[tokio::test(flavor = "multi_thread")]
+async fn s111_r59_without_a_launcher_the_sweep_still_sees_silent_externals_and_nobody_else() {
+    let t = Timed::new().await;
+    assert!(!t.bed.app.provisioning.has_launcher("local").await);
+    let ours = t.bed.agent("Registered itself", None, "http://127.0.0.1:9876").await;
+    let theirs = t.external("Theirs").await;
+    for _ in 0..3 {
+        t.pass(45).await;
+        t.beat(&ours).await;
+    }
+    assert_eq!((t.status(ours.id).await, t.status(theirs.id).await), (Status::Online, Status::AwaitingAgent));
+    t.bed.stop().await;
+}
+
+/// O-4, S093: whoever was called dead and beats again is watched again.
+#[tokio::test(flavor = "multi_thread")]
+async fn o4_s093_a_beat_after_the_end_arms_the_deadline_anew() {
+    let t = Timed::new().await;
+    let a = t.bed.agent("Flaky", None, "http://127.0.0.1:9876").await;
+    for _ in 0..2 {
+        t.pass(240).await;
+        assert_eq!(t.status(a.id).await, Status::Offline);
+        t.beat(&a).await;
+        assert_eq!(t.status(a.id).await, Status::Online);
+    }
+    t.bed.stop().await;
+}
+
+/// S120, R-59 in the sweep of silence: pause, sleep and a launch of its own are nobody's silence.
+#[tokio::test(flavor = "multi_thread")]
+async fn s109_silence_moves_nobody_who_was_put_to_rest() {
+    let t = Timed::new().await;
+    for status in [Status::Paused, Status::Hibernated, Status::Provisioning, Status::Failed, Status::Removed] {
+        let a = t.bed.agent("Resting", None, "http://127.0.0.1:9876").await;
+        t.bed.sql("UPDATE workspaces SET status = ?2 WHERE id = ?1", vec![a.id.to_string(), status.to_string()]).await;
+        t.pass(240).await;
+        assert_eq!(t.status(a.id).await, status);
+    }
+    t.bed.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r109_a_task_that_nobody_works_on_is_ended_and_told() {
+    let t = Timed::new().await;
+    let (stuck, alive) = (
+        t.bed.agent("Stuck", None, "http://127.0.0.1:9876").await,
+        t.bed.agent("Alive", None, "http://127.0.0.1:9877").await,
+    );
+    for of in [&stuck, &alive] {
+        let beat = json!({"workspace_id": of.id, "active_tasks": 1, "current_task": "digging"});
+        t.bed.post("/registry/heartbeat").bearer_auth(&of.token).json(&beat).send().await.unwrap();
+    }
+    let busy = async |of: &Known| t.bed.row(of.id).await.active_tasks;
+    t.pass(300).await;
+    let beat = json!({"workspace_id": alive.id, "active_tasks": 1, "current_task": "digging"});
+    t.bed.post("/registry/heartbeat").bearer_auth(&alive.token).json(&beat).send().await.unwrap();
+    free_phantoms(&t.bed.app).await;
+    assert_eq!((busy(&stuck).await, busy(&alive).await), (1, 1));
+    t.pass(330).await;
+    let mut events = t.bed.events();
+    free_phantoms(&t.bed.app).await;
+    assert_eq!((busy(&stuck).await, busy(&alive).await), (0, 1), "younger than ten minutes is left alone");
+    let told = events.next(EventKind::TaskUpdated).await;
+    assert_eq!(
+        (told.workspace, &told.envelope.payload),
+        (Some(stuck.id), &json!({"current_task": "", "active_tasks": 0}))
+    );
+    // A night with a closed lid is no silence of the agent's.
+    t.clock.advance(8 * 3_600);
+    free_phantoms(&t.bed.app).await;
+    assert_eq!(busy(&alive).await, 1);
+    t.bed.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s122_every_loop_is_seen_and_a_panic_too() {
+    let t = Timed::new().await;
+    t.bed.app.tasks.supervise("shaky", |_| async { panic!("as the test wants") });
+    let deadline = std::time::Instant::now() + crate::bed::PATIENCE;
+    let health = loop {
+        let health = t.bed.read("/health").await;
+        if health["subsystems"]["shaky"]["panics"].as_u64() > Some(0) {
+            break health;
+        }
+        assert!(std::time::Instant::now() < deadline, "{health}");
+        tokio::task::yield_now().await;
+    };
+    let liveness = t.bed.read("/admin/liveness").await;
+    for name in [
+        "liveness-monitor",
+        "health-sweep",
+        "orphan-sweeper",
+        "provision-timeout-sweep",
+        "hibernation-monitor",
+        "phantom-busy-sweep",
+        "agent-exits",
+        "shaky",
+    ] {
+        for answer in [&health, &liveness] {
+            let loop_ = &answer["subsystems"][name];
+            assert!(loop_["last_tick_at"].is_string() && loop_["seconds_ago"].is_u64(), "{name}: {loop_}");
+        }
+    }
+    let metrics = t.bed.get("/metrics").send().await.unwrap().text().await.unwrap();
+    let counted = metrics.lines().any(|line| {
+        line.strip_prefix("molecule_background_panics_total{task=\"shaky\"} ").is_some_and(|count| count != "0")
+    });
+    assert!(counted && metrics.contains("molecule_background_panics_total{task=\"health-sweep\"} 0"), "{metrics}");
+    t.bed.stop().await;
+}
+
+/// R5: a step of the recovery that hangs is named, holds up neither the other step nor anything else.
+#[tokio::test(flavor = "multi_thread")]
+async fn target_r5_a_recovery_step_that_hangs_holds_nothing_up() {
+    for (hanging, other) in [("agents", "messages"), ("messages", "agents")] {
+        let dir = Arc::new(tempfile::tempdir().unwrap());
+        let bed = Bed::start(dir, |config| config.hanging_step = Some(hanging.into()), Arc::new(SystemClock)).await;
+        let deadline = std::time::Instant::now() + crate::bed::PATIENCE;
+        while bed.app.recovering.steps().contains(&other) {
+            assert!(std::time::Instant::now() < deadline, "{other} waits for {hanging}");
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(bed.read("/health").await["recovering"], json!([hanging]));
+        let agent = crate::agent::Agent::saying("here").await;
+        let a = bed.agent("Works", None, &agent.url).await;
+        let answer = bed.say(a.id, "hello").send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{hanging}");
+        assert_eq!(bed.activity(a.id).await.len(), 1);
+        bed.stop().await;
+    }
 }

@@ -307,3 +307,169 @@ async fn r64_a_capability_base_url_registers_too() {
     assert_eq!(answer.status(), StatusCode::OK);
     bed.stop().await;
 }
+
+/// S072: a database that cannot be read is a 503 with the code that screens know, and nothing of its own words.
+#[tokio::test(flavor = "multi_thread")]
+async fn s072_an_unreadable_database_is_503_at_every_door() {
+    let bed = Bed::new().await;
+    let a = bed.agent("Known", None, "http://127.0.0.1:9876").await;
+    bed.sql("ALTER TABLE canvas_sessions RENAME TO gone", Vec::new()).await;
+    bed.app.auth.forget();
+    let body = json!({"workspace_id": a.id});
+    let asked = [
+        bed.get(&format!("/workspaces/{}/state", a.id)),
+        bed.get("/workspaces"),
+        bed.post("/registry/heartbeat").json(&body),
+        bed.get(&format!("/registry/{}/peers", a.id)),
+        bed.get("/events"),
+        bed.post(&format!("/workspaces/{}/a2a", a.id)).json(&crate::bed::message("message/send", "hi")),
+    ];
+    for request in asked {
+        let answer = request.bearer_auth(&a.token).send().await.unwrap();
+        let (status, url) = (answer.status(), answer.url().path().to_owned());
+        let text = answer.text().await.unwrap();
+        let body: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((status, &body["code"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("platform_unavailable")), "{url}");
+        assert!(!text.contains("canvas_sessions") && !text.contains("SQL") && !text.contains("no such"), "{text}");
+    }
+    bed.stop().await;
+}
+
+/// S085–S087, R-64: on first contact the secret is made, and every later answer carries the same; one that was lost
+/// is made anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn s085_s086_s087_r64_the_inbound_secret_is_made_on_first_contact_and_healed() {
+    let bed = Bed::new().await;
+    let known = bed.workspace("New", None).await;
+    let beat = json!({"workspace_id": known.id});
+    let secret = async || {
+        let (status, answer) = call(&bed, "/registry/heartbeat", Some(&known.token), &beat).await;
+        assert_eq!(status, 200);
+        answer["platform_inbound_secret"].as_str().unwrap().to_owned()
+    };
+    let first = secret().await;
+    assert_eq!(secret().await, first);
+    let body = json!({"id": known.id, "url": "http://127.0.0.1:9876", "agent_card": {}});
+    let (_, registered) = register(&bed, Some(&known.token), &body).await;
+    assert_eq!(registered["platform_inbound_secret"], first.as_str());
+    bed.app.vault.machine_delete(&format!("inbound/{}", known.id));
+    let healed = secret().await;
+    assert_ne!(healed, first);
+    assert_eq!(secret().await, healed);
+    bed.app.vault.flush().await.unwrap();
+    let dir = std::sync::Arc::clone(&bed.dir);
+    bed.stop().await;
+    let bed = Bed::start(dir, |_| {}, std::sync::Arc::new(molecule_platform::SystemClock)).await;
+    let (_, answer) = call(&bed, "/registry/heartbeat", Some(&known.token), &beat).await;
+    assert_eq!(answer["platform_inbound_secret"], healed.as_str(), "also after a restart");
+    bed.stop().await;
+}
+
+/// S091, S092, O-25: a beat replaces what the one before said of the runtime; one that says nothing clears it; a
+/// side beat leaves it alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn s091_s092_o25_r40_what_a_beat_says_of_the_runtime() {
+    let bed = Bed::new().await;
+    let a = bed.agent("Native", None, "http://127.0.0.1:9876").await;
+    let beat = async |more: Value| {
+        let mut body = json!({"workspace_id": a.id, "uptime_seconds": 5});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        assert_eq!(call(&bed, "/registry/heartbeat", Some(&a.token), &body).await.0, 200, "{body}");
+        (bed.app.presence.is_native(a.id, "session"), bed.app.presence.idle_timeout(a.id).map(|time| time.as_secs()))
+    };
+    let said =
+        json!({"runtime_metadata": {"capabilities": {"session": true, "retry": false}, "idle_timeout_seconds": 600}});
+    assert_eq!(beat(said.clone()).await, (true, Some(600)));
+    assert_eq!(beat(json!({"uptime_seconds": 0})).await, (true, Some(600)), "a side beat");
+    for timeout in [json!(0), json!(-5), Value::Null] {
+        let only = json!({"runtime_metadata": {"capabilities": {"session": true}, "idle_timeout_seconds": timeout}});
+        assert_eq!(beat(only).await, (true, None), "{timeout}");
+    }
+    assert_eq!(beat(json!({"runtime_metadata": {"idle_timeout_seconds": 7}})).await, (false, Some(7)), "apart");
+    beat(said.clone()).await;
+    assert_eq!(beat(json!({})).await, (false, None), "said nothing: cleared (O-25)");
+    for bad in [
+        json!({"capabilities": {"session": "yes"}}),
+        json!({"capabilities": []}),
+        json!({"idle_timeout_seconds": 1.5}),
+        json!("x"),
+    ] {
+        let body = json!({"workspace_id": a.id, "runtime_metadata": bad});
+        assert_eq!(call(&bed, "/registry/heartbeat", Some(&a.token), &body).await.0, 400, "{bad}");
+    }
+    // S107: who judges its own health is not judged by its error rate.
+    let native = json!({"runtime_metadata": {"capabilities": {"status_mgmt": true}}, "error_rate": 0.0});
+    beat(native.clone()).await;
+    beat(json!({"runtime_metadata": native["runtime_metadata"], "error_rate": 0.9})).await;
+    assert_eq!(bed.row(a.id).await.status, Status::Online);
+    beat(json!({"error_rate": 0.9})).await;
+    assert_eq!(bed.row(a.id).await.status, Status::Online, "judged by what was said before this beat (10 §5.2)");
+    beat(json!({"error_rate": 0.9, "sample_error": "no key"})).await;
+    let row = bed.row(a.id).await;
+    assert_eq!((row.status, row.last_sample_error.as_deref()), (Status::Degraded, Some("no key")));
+    bed.stop().await;
+}
+
+/// 10 §6: what a card update changes is committed before its answer, and told; an unknown id is fine.
+#[tokio::test(flavor = "multi_thread")]
+async fn r60_r93_a_new_card_is_stored_before_the_answer_and_told() {
+    let bed = Bed::new().await;
+    let a = bed.agent("Carded", None, "http://127.0.0.1:9876").await;
+    let mut events = bed.events();
+    let body = json!({"workspace_id": a.id, "agent_card": {"name": "New", "n": 1.0e3}});
+    let answer = call(&bed, "/registry/update-card", Some(&a.token), &body).await;
+    assert_eq!(answer, (200, json!({"status": "updated"})));
+    assert_eq!(bed.read(&format!("/workspaces/{}", a.id)).await["agent_card"], body["agent_card"]);
+    let told = events.next(EventKind::AgentCardUpdated).await;
+    assert_eq!(told.envelope.payload, json!({"agent_card": body["agent_card"]}));
+    for bad in [
+        json!({}),
+        json!({"workspace_id": a.id}),
+        json!({"agent_card": {}}),
+        json!({"workspace_id": 7, "agent_card": {}}),
+    ] {
+        let answer = call(&bed, "/registry/update-card", Some(&a.token), &bad).await;
+        assert_eq!(answer, (400, json!({"error": "invalid request body"})), "{bad}");
+    }
+    // A register with the same card is no news of the card; with another it is.
+    let again = json!({"id": a.id, "url": "http://127.0.0.1:9876", "agent_card": body["agent_card"]});
+    register(&bed, Some(&a.token), &again).await;
+    events.next(EventKind::WorkspaceOnline).await;
+    assert!(!events.waiting().contains(&EventKind::AgentCardUpdated));
+    let other = json!({"id": a.id, "url": "http://127.0.0.1:9876", "agent_card": {"name": "Newer"}});
+    register(&bed, Some(&a.token), &other).await;
+    events.next(EventKind::WorkspaceOnline).await;
+    assert_eq!(events.waiting(), [EventKind::AgentCardUpdated], "right after");
+    bed.stop().await;
+}
+
+/// O-5: a peer without a role is no crash of a search.
+#[tokio::test(flavor = "multi_thread")]
+async fn o5_s096_a_peer_without_a_role_is_searched_like_others() {
+    let bed = Bed::new().await;
+    let (a, b) = (bed.workspace("Alice", None).await, bed.workspace("Bob", None).await);
+    bed.sql("UPDATE workspaces SET role = NULL WHERE id = ?1", vec![b.id.to_string()]).await;
+    let names = async |q: &str| {
+        let peers = bed.read(&format!("/registry/{}/peers?q={q}", a.id)).await;
+        peers.as_array().unwrap().iter().map(|peer| peer["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names("role").await, Vec::<String>::new());
+    assert_eq!((names("BO").await, names("").await), (vec!["Bob".to_owned()], vec!["Bob".to_owned()]));
+    bed.stop().await;
+}
+
+/// O-26: nothing is sent to a tombstone, whatever address it still has.
+#[tokio::test(flavor = "multi_thread")]
+async fn o26_a_message_to_a_removed_workspace_is_404() {
+    let bed = Bed::new().await;
+    let agent = crate::agent::Agent::saying("ghost").await;
+    let a = bed.agent("Gone", None, &agent.url).await;
+    bed.remove(a.id).await;
+    let answer = bed.say(a.id, "hello").send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+    assert_eq!(answer.json::<Value>().await.unwrap(), json!({"error": "workspace not found"}));
+    assert!(agent.got().is_empty());
+    let restart = bed.post(&format!("/workspaces/{}/restart", a.id)).bearer_auth(&bed.admin).send().await.unwrap();
+    assert_eq!(restart.status(), StatusCode::NOT_FOUND);
+    bed.stop().await;
+}

@@ -164,7 +164,7 @@ async fn missing_variables_are_named_and_a_secret_brings_the_agent_up() {
 }
 
 #[tokio::test]
-async fn external_workspaces() {
+async fn o1_s124_external_workspaces() {
     let bed = Bed::new().await;
     let mut heard = bed.listen();
     let body = json!({"name": "Mine", "runtime": "external"});

@@ -5,11 +5,14 @@
 
 mod bed;
 mod creating;
+mod deadlines;
 mod deleting;
 mod editing;
 mod ending;
 mod organisations;
+mod orphans;
 mod reading;
+mod sleeping;
 mod starting;
 mod stopping;
 mod templates;

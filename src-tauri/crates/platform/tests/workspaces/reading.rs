@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use crate::bed::Bed;
 
 #[tokio::test]
-async fn the_whole_object_and_the_stripped_one() {
+async fn r41_r71_r72_the_whole_object_and_the_stripped_one() {
     let bed = Bed::new().await;
     let id = bed.online("Docs Writer").await;
     let path = format!("/workspaces/{id}");
@@ -35,6 +35,7 @@ async fn the_whole_object_and_the_stripped_one() {
         "budget_limit",
         "monthly_spend",
         "budget_used",
+        "hibernation_idle_minutes",
         "delivery_mode",
         "created_at",
     ]
@@ -74,7 +75,7 @@ async fn ids_that_are_none_or_nobodys() {
 }
 
 #[tokio::test]
-async fn a_removed_workspace_is_gone_and_says_so() {
+async fn s099_s100_a_removed_workspace_is_gone_and_says_so() {
     let bed = Bed::new().await;
     let id = bed.create(json!({"name": "Mine", "external": true})).await;
     let (status, _) = bed.ask(Method::DELETE, &format!("/workspaces/{id}"), Value::Null).await;

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::bed::{BROKEN, Bed, environment, is_alive, maybe_environment};
 
 #[tokio::test]
-async fn s220_a_started_agent_has_its_credentials_and_nobody_elses() {
+async fn s066_s220_a_started_agent_has_its_credentials_and_nobody_elses() {
     let bed = Bed::new().await;
     let id = bed.running("Scribe").await;
     assert_eq!(bed.status(id).await, "provisioning", "a launch alone never makes it online");
@@ -33,7 +33,7 @@ async fn s220_a_started_agent_has_its_credentials_and_nobody_elses() {
 }
 
 #[tokio::test]
-async fn s227_a_restart_answers_at_once_and_brings_new_credentials() {
+async fn s078_s227_a_restart_answers_at_once_and_brings_new_credentials() {
     let bed = Bed::new().await;
     let id = bed.online("Scribe").await;
     let (pid, token) = (bed.pid(id), bed.token(id));
@@ -165,26 +165,4 @@ async fn s229_many_secrets_are_few_restarts() {
     .await;
     let restarts = heard.so_far().into_iter().filter(|(kind, _)| *kind == "WORKSPACE_PROVISIONING").count();
     assert!((1..=4).contains(&restarts), "{restarts} restarts for six secrets");
-}
-
-#[tokio::test]
-async fn a_launch_that_never_registers_is_given_up_in_time() {
-    let bed = Bed::new().await;
-    let id = bed.running("Sleeper").await;
-    bed.clock.advance(590);
-    molecule_platform::provisioning::expire(bed.app()).await;
-    assert_eq!(bed.status(id).await, "provisioning");
-    bed.clock.advance(20);
-    let mut heard = bed.listen();
-    molecule_platform::provisioning::expire(bed.app()).await;
-    let event = heard.next(&[EventKind::WorkspaceProvisionFailed]).await;
-    let payload = &event.envelope.payload;
-    assert_eq!(
-        (payload["timeout_secs"].as_i64(), payload["runtime"].as_str(), payload["source"].as_str()),
-        (Some(600), Some("local"), Some("provision_timeout_sweep"))
-    );
-    assert_eq!(bed.status(id).await, "failed");
-    // A late register still counts.
-    bed.register(id).await;
-    assert_eq!(bed.status(id).await, "online");
 }

@@ -1,4 +1,3 @@
-use molecule_model::event::EventKind;
 use reqwest::StatusCode;
 use serde_json::json;
 
@@ -70,26 +69,4 @@ async fn a_pause_during_a_launch_holds() {
     assert!(!bed.app().paths.run_state(id).exists(), "nothing runs");
     bed.post(&format!("/workspaces/{id}/resume")).await;
     bed.until_launched(id).await;
-}
-
-#[tokio::test]
-async fn hibernation() {
-    let bed = Bed::new().await;
-    let id = bed.online("Sleeper").await;
-    let hibernate = format!("/workspaces/{id}/hibernate");
-    let beat =
-        json!({"workspace_id": id, "active_tasks": 2, "current_task": "busy", "error_rate": 0.0, "uptime_seconds": 5});
-    let (status, body) = bed.ask_as(Some(&bed.token(id)), reqwest::Method::POST, "/registry/heartbeat", beat).await;
-    assert_eq!(status, StatusCode::OK, "{body}");
-    let (status, body) = bed.post(&hibernate).await;
-    assert_eq!((status, body["active_tasks"].as_i64()), (StatusCode::CONFLICT, Some(2)));
-    let (pid, mut heard) = (bed.pid(id), bed.listen());
-    let (status, body) = bed.post(&format!("{hibernate}?force=true")).await;
-    assert_eq!((status, body), (StatusCode::OK, json!({"status": "hibernated"})));
-    assert!(!is_alive(pid));
-    let event = heard.next(&[EventKind::WorkspaceHibernated]).await;
-    assert_eq!(event.envelope.payload, json!({"name": "Sleeper", "tier": 3}));
-    let row = bed.row(id).await;
-    assert_eq!((row["status"].as_str(), row["url"].as_str()), (Some("hibernated"), Some("")));
-    assert_eq!(bed.post(&hibernate).await.0, StatusCode::NOT_FOUND);
 }

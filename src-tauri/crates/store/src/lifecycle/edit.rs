@@ -30,6 +30,8 @@ pub struct Edit {
     pub runtime: Option<String>,
     /// The folder; inner `None` clears it.
     pub workspace_dir: Option<Option<String>>,
+    /// Idle minutes after which it sleeps; inner `None` never.
+    pub hibernation_idle_minutes: Option<Option<i64>>,
     /// Whether the team is folded.
     pub collapsed: Option<bool>,
     /// Absolute place on the canvas.
@@ -66,6 +68,10 @@ pub fn edit(tx: &mut Tx<'_>, id: WorkspaceId, edit: &Edit) -> Result<bool> {
     }
     if let Some(dir) = &edit.workspace_dir {
         tx.prepare_cached("UPDATE workspaces SET workspace_dir = ?2 WHERE id = ?1")?.execute(params![key, dir])?;
+    }
+    if let Some(minutes) = edit.hibernation_idle_minutes {
+        tx.prepare_cached("UPDATE workspaces SET hibernation_idle_minutes = ?2 WHERE id = ?1")?
+            .execute(params![key, minutes])?;
     }
     if let Some(collapsed) = edit.collapsed {
         tx.prepare_cached(

@@ -1,6 +1,6 @@
 //! What a launch leaves in the row: begun, failed, claimed, answered, gone (20 §3, §7, §8.2).
 
-use molecule_model::{Timestamp, Trigger, WorkspaceId, event::EventKind};
+use molecule_model::{Status, Timestamp, Trigger, WorkspaceId, event::EventKind};
 use rusqlite::{OptionalExtension, params};
 use serde_json::{Value, json};
 
@@ -98,11 +98,14 @@ pub fn forget_url(tx: &mut Tx<'_>, id: WorkspaceId) -> Result<()> {
 }
 
 /// The process of a launched agent is gone: `offline`, no address, and the event where the row changed (20 §8.2).
+/// Where it is being put to sleep, its process is meant to be gone.
 ///
 /// # Errors
 /// When the rows cannot be written.
 pub fn process_gone(tx: &mut Tx<'_>, id: WorkspaceId) -> Result<Option<Transition>> {
-    let moved = workspaces::transition(tx, id, Trigger::ProcessGone)?;
+    let (from, _) = Trigger::ProcessGone.edges();
+    let from: Vec<Status> = from.iter().copied().filter(|status| *status != Status::Hibernating).collect();
+    let moved = workspaces::transition_only_from(tx, id, Trigger::ProcessGone, &from)?;
     forget_url(tx, id)?;
     if moved.is_some() {
         tx.record(EventKind::WorkspaceOffline, id, json!({}))?;
@@ -183,6 +186,16 @@ mod tests {
         bed.step(id, Trigger::Pause).await;
         assert!(!bed.store.write(move |tx| launched(tx, id, "http://127.0.0.1:1")).await.unwrap());
         assert!(bed.get(id).await.live_url().is_none());
+    }
+
+    #[tokio::test]
+    async fn o20_a_process_that_is_stopped_for_sleep_is_not_called_dead() {
+        let bed = Bed::new();
+        let id = bed.add(None).await;
+        bed.step(id, Trigger::Register).await;
+        bed.step(id, Trigger::Hibernate).await;
+        assert!(bed.store.write(move |tx| process_gone(tx, id)).await.unwrap().is_none());
+        assert_eq!((bed.get(id).await.status, bed.heard()), (Status::Hibernating, Vec::new()));
     }
 
     #[tokio::test]

@@ -5,7 +5,9 @@
 
 mod deadline;
 mod edit;
+mod hibernation;
 mod launch;
+mod orphans;
 mod removal;
 mod team;
 #[cfg(test)]
@@ -13,6 +15,8 @@ mod testing;
 
 pub use deadline::{Starting, expire, starting};
 pub use edit::{Edit, describe, edit, given_url};
+pub use hibernation::{Sleeper, claim_idle, sleepers};
 pub use launch::{begin, claim, fail, forget_url, launched, process_gone, unclaim};
+pub use orphans::{revoke_stale, with_stale_tokens};
 pub use removal::{purge, remove};
 pub use team::below;

@@ -2,12 +2,14 @@
 
 mod beat;
 mod peers;
+mod phantom;
 mod register;
 mod silence;
 mod standing;
 
 pub use beat::{Beat, Beaten, beat};
 pub use peers::{Peer, peers};
+pub use phantom::free_phantoms;
 pub use register::{Registered, Registration, register, update_card};
 pub use silence::{Whose, alive, external_stale, liveness_lost, silent_externals};
 pub use standing::{Standing, standing};
