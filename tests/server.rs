@@ -28,4 +28,5 @@ mod server {
     mod origins;
     mod pages;
     mod starting;
+    mod tokens;
 }

@@ -6,22 +6,10 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use super::bed::{everybody_online, message, named, organisation, received, text};
-use crate::support::{TestServer, eventually, process};
+use crate::support::{Dice, TestServer, eventually, process};
 
 const AGENT_KILLS: usize = 20;
 const SERVER_KILLS: usize = 10;
-
-/// Numbers that a printed seed makes again.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, most: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % most
-    }
-}
 
 /// Sends small questions to the whole team until told to stop; keeps the ids of those that were answered (2xx)
 /// and of all that were sent.
@@ -33,12 +21,7 @@ struct Load {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn done_when_4_kills_lose_nothing_that_was_acknowledged() {
-    let seed = std::env::var("SEED")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or_else(|| u64::from(std::process::id()) | 1);
-    println!("seed {seed} (set SEED to run it again)");
-    let mut dice = Dice(seed);
+    let mut dice = Dice::new();
     let mut server = TestServer::start().await;
     let port = server.port();
     let members = organisation(&server, "code-review").await;

@@ -6,6 +6,7 @@
 #![allow(dead_code, unused_imports, reason = "each test binary uses its own part of this")]
 
 pub mod api;
+pub mod dice;
 pub mod events;
 pub mod fake_agent;
 pub mod process;
@@ -14,6 +15,7 @@ pub mod server;
 pub mod wait;
 
 pub use api::{Answer, Api};
+pub use dice::Dice;
 pub use events::Events;
 pub use fake_agent::FakeAgent;
 pub use server::{Builder, TestServer};

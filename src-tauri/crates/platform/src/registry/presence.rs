@@ -13,7 +13,7 @@ pub const LIVENESS: i64 = 180;
 /// Between two looks at the clock, seconds: the period of the loop that looks most often.
 const LOOKS: i64 = 15;
 /// A look that comes this much later than expected, or earlier, tells of a laptop that slept, seconds.
-const SLEPT: i64 = 60;
+const SLEPT: i64 = 30;
 /// How long after a register its port may still be closed (40 §3), seconds.
 const SETTLING: i64 = 3;
 

@@ -46,8 +46,8 @@ pub fn start(app: &App) {
     });
 }
 
-/// One round of both fifteen-second sweeps. With a clock that is moved by hand: steps of at most a minute, or they
-/// take the step for a nap.
+/// One round of both fifteen-second sweeps. With a clock that is moved by hand: steps of at most half a minute, or
+/// they take the step for a nap.
 pub async fn sweep_once(app: &App) {
     liveness(app).await;
     health(app).await;

@@ -16,8 +16,8 @@ async fn beat(bed: &Bed, id: WorkspaceId, active_tasks: u32) {
 
 /// Minutes go by; the agents beat, and the sweeps go round.
 async fn pass(bed: &Bed, ids: &[WorkspaceId], minutes: u32) {
-    for _ in 0..minutes {
-        bed.clock.advance(60);
+    for _ in 0..2 * minutes {
+        bed.clock.advance(30);
         for id in ids {
             beat(bed, *id, 0).await;
         }
