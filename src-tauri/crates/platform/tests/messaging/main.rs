@@ -20,6 +20,7 @@ mod files_kept;
 mod loops;
 mod mcp;
 mod mcp_tools;
+mod network;
 mod poll;
 mod presence;
 mod registry;
