@@ -43,6 +43,16 @@ async fn use_it(bed: &Bed, token: &str, id: WorkspaceId) -> StatusCode {
     bed.ask_as(Some(token), Method::GET, &format!("/workspaces/{id}/state"), Value::Null).await.0
 }
 
+/// When the one token of a workspace was last used, once that is noted and later than `before`.
+async fn noted_use(bed: &Bed, id: WorkspaceId, before: Option<String>) -> String {
+    let last = async || {
+        let tokens = bed.get(&format!("/workspaces/{id}/tokens")).await;
+        tokens["tokens"][0]["last_used_at"].as_str().map(str::to_owned)
+    };
+    bed.until("its use is noted", || async { last().await > before }).await;
+    last().await.unwrap()
+}
+
 async fn fresh_token(bed: &Bed, id: WorkspaceId) -> String {
     let (status, made) = bed.post(&format!("/workspaces/{id}/tokens")).await;
     assert_eq!(status, StatusCode::CREATED, "{made}");
@@ -65,14 +75,12 @@ async fn s116_s120_s121_tokens_of_an_agent_that_is_gone_are_revoked_and_no_other
     bed.clock.advance(240);
     sweep_orphans(bed.app()).await;
     assert_eq!(use_it(&bed, &old, dead).await, StatusCode::OK, "four minutes are not five");
-    bed.until("its use is noted", || async {
-        let tokens = bed.get(&format!("/workspaces/{dead}/tokens")).await;
-        tokens["tokens"].as_array().unwrap().iter().all(|token| token["last_used_at"].is_string())
-    })
-    .await;
+    let noted = noted_use(&bed, dead, None).await;
     bed.clock.advance(200);
     sweep_orphans(bed.app()).await;
     assert_eq!(use_it(&bed, &old, dead).await, StatusCode::OK, "its last use counts");
+    // Noted behind the answer: the clock must not run ahead of it.
+    noted_use(&bed, dead, Some(noted)).await;
     bed.clock.advance(400);
     let new = fresh_token(&bed, dead).await;
     sweep_orphans(bed.app()).await;
