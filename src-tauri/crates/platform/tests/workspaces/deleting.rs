@@ -34,8 +34,12 @@ async fn s221_a_delete_takes_everything_below_and_stops_it() {
     assert_eq!((first.workspace, first.envelope.payload.clone()), (Some(child), json!({})));
     assert_eq!((second.workspace, second.envelope.payload.clone()), (Some(root), json!({"cascade_deleted": 1})));
     // Its token is dead, its config gone, its work kept.
-    let (status, _) = bed.ask_as(Some(&token), Method::GET, &format!("/workspaces/{root}/state"), Value::Null).await;
+    let activity = format!("/workspaces/{root}/activity");
+    let (status, _) = bed.ask_as(Some(&token), Method::GET, &activity, Value::Null).await;
     assert_eq!(status, StatusCode::UNAUTHORIZED);
+    // … and yet its agent is told to end its loop (40 §12).
+    let (status, body) = bed.ask_as(Some(&token), Method::GET, &format!("/workspaces/{root}/state"), Value::Null).await;
+    assert_eq!((status, &body["deleted"]), (StatusCode::NOT_FOUND, &json!(true)));
     assert!(!bed.app().paths.configs(root).exists() && !bed.app().paths.workspace(child).exists());
     assert!(bed.app().paths.private_workspace(root).join("report.md").exists());
     // Again is harmless, and so is somebody unknown.
