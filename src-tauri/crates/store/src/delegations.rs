@@ -74,8 +74,14 @@ pub struct Existing {
 pub fn by_key(tx: &mut Tx<'_>, from: WorkspaceId, key: &str) -> Result<Option<Existing>> {
     let found: Option<(i64, Existing)> = tx
         .prepare_cached(
-            "SELECT seq, request_body ->> 'delegation_id' AS did, status, target_id FROM activity_logs
-             WHERE workspace_id = ?1 AND idempotency_key = ?2 AND method = 'delegate'",
+            "SELECT d.seq, d.request_body ->> 'delegation_id' AS did, d.target_id,
+                 -- One that waited keeps its request row at `queued`; its result row knows better (R-38).
+                 coalesce(CASE WHEN d.status = 'queued' THEN (
+                     SELECT r.status FROM activity_logs r
+                     WHERE r.workspace_id = ?1 AND r.method = 'delegate_result'
+                       AND r.response_body ->> 'delegation_id' = d.request_body ->> 'delegation_id'
+                     ORDER BY r.seq DESC LIMIT 1) END, d.status) AS status
+             FROM activity_logs d WHERE d.workspace_id = ?1 AND d.idempotency_key = ?2 AND d.method = 'delegate'",
         )?
         .query_row(params![from.to_string(), key], |row| {
             let target: Option<String> = row.get("target_id")?;
@@ -153,6 +159,63 @@ pub fn insert_result(tx: &mut Tx<'_>, outcome: &Outcome) -> Result<i64> {
         _ => None,
     };
     activity::insert(tx, &row)
+}
+
+/// Whether nothing final is known of a delegation yet, nor that it waits.
+///
+/// # Errors
+/// When the table cannot be read.
+pub fn is_open(conn: &Connection, from: WorkspaceId, delegation_id: &str) -> Result<bool> {
+    Ok(status_of(conn, from, delegation_id)?.is_none_or(|status| matches!(status.as_str(), "pending" | "dispatched")))
+}
+
+fn status_of(conn: &Connection, from: WorkspaceId, delegation_id: &str) -> Result<Option<String>> {
+    let mut query = conn.prepare_cached(
+        "SELECT status FROM activity_logs
+         WHERE workspace_id = ?1 AND method = 'delegate' AND request_body ->> 'delegation_id' = ?2
+         ORDER BY seq DESC LIMIT 1",
+    )?;
+    Ok(query.query_row(params![from.to_string(), delegation_id], |row| row.get(0)).optional()?)
+}
+
+/// Writes how a delegation that waited in the queue came out, over the row that says so (10 §10.3 step 4). Whoever
+/// ran it may not have written that row yet, and an agent that runs it itself never writes one: then it is written
+/// here. `false`: nothing waited for this.
+///
+/// # Errors
+/// When the rows cannot be written.
+pub fn stitch(tx: &mut Tx<'_>, outcome: &Outcome) -> Result<bool> {
+    let (from, id) = (outcome.from, outcome.delegation_id.as_str());
+    let failed = outcome.status == "failed";
+    let body = (!failed).then(|| json!({"text": outcome.text, "delegation_id": id}).to_string());
+    let changed = tx
+        .prepare_cached(
+            "UPDATE activity_logs SET status = ?4, summary = ?5, response_body = ?6, error_detail = ?7
+             WHERE workspace_id = ?1 AND method = 'delegate_result' AND target_id IS ?2
+               AND response_body ->> 'delegation_id' = ?3 AND status = 'queued'",
+        )?
+        .execute(params![
+            from.to_string(),
+            outcome.to.map(|id| id.to_string()),
+            id,
+            outcome.status,
+            outcome.summary,
+            body,
+            outcome.error
+        ])?;
+    if changed > 0 {
+        if failed {
+            set_status(tx, from, id, "failed", outcome.error.as_deref())?;
+        }
+        return Ok(true);
+    }
+    let waits = status_of(tx, from, id)?
+        .is_some_and(|status| matches!(status.as_str(), "pending" | "dispatched" | "queued" | "in_progress"));
+    if waits {
+        set_status(tx, from, id, outcome.status, outcome.error.as_deref())?;
+        insert_result(tx, outcome)?;
+    }
+    Ok(waits)
 }
 
 /// One delegation with its latest status (R-39).
@@ -278,6 +341,8 @@ pub struct Open {
     pub target_id: String,
     /// Under which id.
     pub delegation_id: String,
+    /// Its message waits in the queue: nobody has to run it.
+    pub waits: bool,
 }
 
 /// Delegations that nobody runs any more after a restart: those that we ran, and those that an agent of ours ran,
@@ -287,7 +352,10 @@ pub struct Open {
 /// When the table cannot be read.
 pub fn orphans(conn: &Connection) -> Result<Vec<Open>> {
     let mut query = conn.prepare_cached(
-        "SELECT a.workspace_id, a.target_id, a.request_body ->> 'delegation_id' AS did
+        "SELECT a.workspace_id, a.target_id, a.request_body ->> 'delegation_id' AS did,
+                EXISTS (SELECT 1 FROM a2a_queue q
+                    WHERE q.workspace_id = a.target_id AND q.caller_id = a.workspace_id AND q.status IN ('queued', 'dispatched')
+                      AND q.body ->> '$.params.message.metadata.delegation_id' = a.request_body ->> 'delegation_id') AS waits
          FROM workspaces w CROSS JOIN activity_logs a ON a.workspace_id = w.id AND a.activity_type = 'delegation'
          WHERE a.method = 'delegate' AND a.status IN ('pending', 'dispatched')
            AND (a.request_body ->> 'recorded' IS NULL OR w.launched = 1)
@@ -300,6 +368,7 @@ pub fn orphans(conn: &Connection) -> Result<Vec<Open>> {
             from: parsed(row, "workspace_id")?,
             target_id: target.unwrap_or_default(),
             delegation_id: id.unwrap_or_default(),
+            waits: row.get("waits")?,
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)

@@ -18,6 +18,7 @@ pub mod memories;
 pub mod migrate;
 pub mod outbox;
 pub mod owner;
+pub mod queue;
 mod readers;
 pub mod registry;
 pub mod secrets;

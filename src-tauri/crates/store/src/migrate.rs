@@ -11,7 +11,10 @@ use rusqlite::{Connection, OpenFlags};
 use crate::Now;
 
 /// The migrations in the order they apply; their number is the schema version (`PRAGMA user_version`).
-const MIGRATIONS: &[&str] = &[include_str!("../../../../migrations/0001_foundation.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../../../migrations/0001_foundation.sql"),
+    include_str!("../../../../migrations/0002_queue.sql"),
+];
 
 /// The schema version that this build writes.
 #[must_use]
