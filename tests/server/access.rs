@@ -36,7 +36,7 @@ const fn asked(
 }
 
 /// `{id}` is a root workspace that has a live token; "another's" is another root's.
-const ASKED_BY_THE_HANDLER: [Asked; 13] = [
+const ASKED_BY_THE_HANDLER: [Asked; 14] = [
     // 10 §15.1: whoever names a workspace must be it, development or not (10 §2.5).
     asked("get", "/ws", false, "nnyyyyyy", "ynyyyyyy"),
     asked("get", "/ws", true, "nnnyynnn", "nnnyynnn"),
@@ -56,6 +56,8 @@ const ASKED_BY_THE_HANDLER: [Asked; 13] = [
     // 10 §7.5: whoever may talk to it, and roots may talk to each other.
     asked("get", "/workspaces/{id}/a2a/.well-known/{card}", false, "nnyyyyyy", "ynyyyyyy"),
     asked("get", "/workspaces/{id}/.well-known/{card}", false, "nnyyyyyy", "ynyyyyyy"),
+    // Nobody is shown the door: a message that is not one's own is not there (10 §10.4).
+    asked("get", "/workspaces/{id}/a2a/queue/{queue_id}", false, "yyyyyyyy", "yyyyyyyy"),
     // Not there at all unless test tokens are on, and then for whoever asks (10 §17.3, R-3).
     asked("get", "/admin/workspaces/{id}/test-token", false, "yyyyyyyy", "yyyyyyyy"),
 ];

@@ -43,6 +43,10 @@ function follow(event: LiveEvent): void {
       // The row says which question it answers; this event does not. Read again only if the row did not come along.
       setTimeout(() => void queries.invalidateQueries({ queryKey: keysOf.inflight(id) }), 400);
       break;
+    case 'WORKSPACE_UPDATED':
+      // A message began or ceased to wait: which one, only the list says.
+      if (typeof event.payload.queued_messages === 'number') void queries.invalidateQueries({ queryKey: keysOf.inflight(id) });
+      break;
     case 'WORKSPACE_ONLINE':
     case 'WORKSPACE_OFFLINE':
     case 'WORKSPACE_PROVISION_FAILED':

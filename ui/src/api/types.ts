@@ -41,6 +41,8 @@ export interface Workspace {
   last_heartbeat_at?: string | null;
   delivery_mode?: 'push' | 'poll';
   created_at?: string;
+  /** How many messages wait until it is free. */
+  queued_messages?: number;
   /** Additive: the model slug, when the platform lists it. */
   model?: string;
 }
@@ -97,6 +99,8 @@ export interface Inflight {
   started_at: string;
   request_body: unknown;
   task_id?: string;
+  /** It waits until the agent is free; nobody works on it yet. */
+  queued?: boolean;
 }
 
 export interface ApprovalContext { diff?: string; command?: string; path?: string; cwd?: string }

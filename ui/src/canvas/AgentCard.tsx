@@ -24,7 +24,7 @@ function Foot({ facts, action }: { facts: Facts; action?: () => void }) {
           {facts.action === 'restart' ? 'Restart' : 'Resume'}
         </button>
       ) : (
-        <span className={clsx('cut', TONE[facts.footTone])}>{facts.foot}</span>
+        <span className={clsx('cut', TONE[facts.footTone])}>{[facts.foot, facts.queue].filter(Boolean).join(', ')}</span>
       )}
       {facts.right && <span className="ml-auto">{facts.right}</span>}
     </div>

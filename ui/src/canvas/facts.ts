@@ -16,6 +16,8 @@ export interface Facts {
   foot: string;
   footTone: Tone;
   right: string;
+  /** "2 waiting": messages that come after what it does now. */
+  queue: string;
   action: 'restart' | 'resume' | null;
 }
 
@@ -34,7 +36,7 @@ export function originOf(agent: Agent): string {
 export function factsOf(agent: Agent, look: Look, asks: Approval | undefined, now: number): Facts {
   const facts: Facts = {
     origin: originOf(agent), lead: '', task: '', taskTone: 'plain', foot: '', footTone: 'quiet',
-    right: agent.spendCents > 0 ? money(agent.spendCents) : '', action: null,
+    right: agent.spendCents > 0 ? money(agent.spendCents) : '', queue: agent.queued > 0 ? `${agent.queued} waiting` : '', action: null,
   };
   const since = (at: number | undefined) => (at === undefined ? '' : elapsed(now - at));
   switch (look) {

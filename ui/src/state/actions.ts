@@ -133,7 +133,7 @@ export async function startOrg(dir: string, title: string): Promise<OrgImportRes
 /** Stops every task of every working agent; says what did not stop. */
 export async function stopAll(ids: string[]): Promise<void> {
   const results = await Promise.allSettled(ids.map(async (id) => {
-    const running = await api.inflight(id);
+    const running = (await api.inflight(id)).filter((each) => !each.queued);
     await Promise.all(running.map((each) => api.a2a(id, {
       jsonrpc: '2.0', id: crypto.randomUUID(), method: 'tasks/cancel',
       params: { id: each.task_id ?? each.message_id, metadata: { message_id: each.message_id } },

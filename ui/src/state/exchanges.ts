@@ -99,7 +99,7 @@ export function applyInflight(all: Exchanges, workspaceId: string, rows: Infligh
       to: workspaceId,
       parentTask: parentTaskOf(row.request_body),
       ask: requestContent(row.request_body).texts.join('\n\n'),
-      state: 'open',
+      state: row.queued ? 'queued' : 'open',
       reply: '',
       startedAt: Date.parse(row.started_at) || now,
     });

@@ -254,7 +254,7 @@ export async function learnInflight(id: string): Promise<void> {
   asked.set(id, now);
   try {
     const rows = await api.inflight(id);
-    const since = Math.min(...rows.map((row) => Date.parse(row.started_at)));
+    const since = Math.min(...rows.filter((row) => !row.queued).map((row) => Date.parse(row.started_at)));
     useLive.setState((state) => ({
       exchanges: applyInflight(state.exchanges, id, rows, Date.now()),
       org: Number.isFinite(since) && (state.org.agents[id]?.activeTasks ?? 0) > 0 ? patchAgent(state.org, id, { taskSince: since }) : state.org,

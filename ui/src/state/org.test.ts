@@ -42,6 +42,7 @@ describe('events of 50 §1.3', () => {
     ['AGENT_CARD_UPDATED', { agent_card: [1] }, { card: null }],
     ['TASK_UPDATED', { current_task: 'Reading', active_tasks: 2 }, { currentTask: 'Reading', activeTasks: 2, taskSince: NOW }],
     ['WORKSPACE_HEARTBEAT', { active_tasks: 1 }, { activeTasks: 1, taskSince: NOW }],
+    ['WORKSPACE_UPDATED', { queued_messages: 2 }, { queued: 2, name: 'A' }],
     ['WORKSPACE_UPDATED', { name: 'Bea', collapsed: true, x: 5, y: 6 }, { name: 'Bea', collapsed: true, x: 5, y: 6 }],
   ])('%s', (name, payload, expected) => {
     expect(after(orgOf(row('a')), event(name, 'a', payload)).agents.a).toMatchObject(expected);

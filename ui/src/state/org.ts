@@ -17,6 +17,8 @@ export interface Agent {
   y: number;
   collapsed: boolean;
   activeTasks: number;
+  /** Messages that wait until it is free. */
+  queued: number;
   currentTask: string;
   errorRate: number;
   lastError: string;
@@ -83,6 +85,7 @@ function fromRow(row: Workspace, known: Agent | undefined, now: number): Agent {
     y: finite(row.y, 0),
     collapsed: row.collapsed === true,
     activeTasks: row.active_tasks ?? 0,
+    queued: row.queued_messages ?? 0,
     currentTask: row.current_task ?? '',
     errorRate: row.last_error_rate ?? 0,
     lastError: row.last_sample_error ?? '',
@@ -225,6 +228,7 @@ function arrive(org: Org, event: LiveEvent, now: number): Org {
     y: parent.y + finite(payload.y, 0),
     collapsed: false,
     activeTasks: 0,
+    queued: 0,
     currentTask: '',
     errorRate: 0,
     lastError: '',
@@ -267,6 +271,7 @@ function edited(org: Org, agent: Agent, payload: Record<string, unknown>): Org {
   if (typeof payload.name === 'string') patch.name = payload.name;
   if ('role' in payload) patch.role = text(payload.role);
   if (typeof payload.tier === 'number') patch.tier = payload.tier;
+  if (typeof payload.queued_messages === 'number') patch.queued = payload.queued_messages;
   if (typeof payload.runtime === 'string') patch.runtime = payload.runtime;
   if ('workspace_dir' in payload) patch.workspaceDir = text(payload.workspace_dir) || null;
   if (typeof payload.collapsed === 'boolean') patch.collapsed = payload.collapsed;

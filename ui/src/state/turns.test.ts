@@ -134,6 +134,31 @@ describe('the same picture after a reload (S172)', () => {
   });
 });
 
+describe('a message that waits (S172)', () => {
+  const parked = activity('1', { status: 'error', response_body: undefined, error_detail: 'busy', duration_ms: null, created_at: at(0) });
+  const waits = { message_id: 'm-1', method: 'message/send', source_id: null, started_at: at(1), request_body: parked.request_body, queued: true };
+  const states = (...given: Parameters<typeof conversation>) => conversation(...given).map((turn) => [turn.id, turn.state, turn.fault]);
+
+  it('says so live and after a reload, and then that it is worked on', () => {
+    const live = [{ ...openTurn('w', 'm-1', 'question 1', NOW), state: 'queued' as const }];
+    for (const [ours, rows] of [[live, []], [live, [waits]], [[], [waits]]] as const) {
+      expect(states('w', [parked], ours, rows)).toEqual([['m-1', 'queued', undefined]]);
+    }
+    const { queued: _queued, ...working } = waits;
+    expect(states('w', [parked], live, [working])).toEqual([['m-1', 'open', undefined]]);
+  });
+
+  it('ends as what came of it, where it was asked', () => {
+    const later = activity('2', { created_at: at(20) });
+    const done = activity('1', { id: 'r-9', created_at: at(60) });
+    const turns = conversation('w', [parked, later, done], [], []);
+    expect(turns.map((turn) => [turn.id, turn.state])).toEqual([['m-1', 'done'], ['m-2', 'done']]);
+    const given = { ...parked, id: 'r-9', error_detail: 'given up', created_at: at(60) };
+    const live = [{ ...openTurn('w', 'm-1', 'question 1', NOW), state: 'queued' as const }];
+    expect(states('w', [parked, given], live, [])).toEqual([['m-1', 'failed', { text: 'given up' }]]);
+  });
+});
+
 describe('the conversation', () => {
   it('shows each turn once, oldest first, whichever way it came', () => {
     const rows = [activity('2', { created_at: at(10) }), activity('1', { created_at: at(0) })];

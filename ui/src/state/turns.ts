@@ -201,7 +201,7 @@ export function turnOfInflight(workspaceId: string, row: Inflight): Turn {
   return {
     id: row.message_id, workspaceId, kind: 'turn', at: Date.parse(row.started_at), startedAt: Date.parse(row.started_at),
     question: asked.texts.join('\n\n'),
-    files: asked.files, segments: [], replyFiles: [], state: 'open', taskId: row.task_id,
+    files: asked.files, segments: [], replyFiles: [], state: row.queued ? 'queued' : 'open', taskId: row.task_id,
   };
 }
 
@@ -336,9 +336,15 @@ export function conversation(
 ): Turn[] {
   const turns = new Map<string, Turn>();
   const called = calledOff(rows);
+  const again = new Set<string>();
   for (const row of rows) {
     const turn = turnOfRow(row);
-    if (turn) turns.set(turn.id, turn.state === 'done' && called.has(turn.taskId ?? turn.id) ? { ...turn, state: 'canceled' } : turn);
+    if (!turn) continue;
+    // A message that had to wait has a row for that and a row for its end: it stands where it was asked.
+    const before = turns.get(turn.id);
+    if (before) again.add(turn.id);
+    const startedAt = Math.min(turn.startedAt, before?.startedAt ?? turn.startedAt);
+    turns.set(turn.id, { ...turn, startedAt, state: turn.state === 'done' && called.has(turn.taskId ?? turn.id) ? 'canceled' : turn.state });
   }
   const notes = [...turns.values()].filter((turn) => turn.kind === 'note');
   for (const turn of live) {
@@ -349,13 +355,20 @@ export function conversation(
       if (!twin) turns.set(turn.id, turn);
     } else if (!stored) {
       turns.set(turn.id, turn);
+    } else if (turn.state === 'queued' && stored.state === 'failed' && stored.ms === undefined && !again.has(turn.id)) {
+      // The first attempt was logged as such; the message waits.
+      turns.set(turn.id, { ...turn, at: stored.at });
     } else if (turn.state !== 'open' && stored.state === turn.state) {
       turns.set(turn.id, { ...turn, at: stored.at, ms: stored.ms ?? turn.ms });
     }
   }
   for (const row of inflight) {
-    if (row.source_id !== null || turns.has(row.message_id) || !requestMessage(row.request_body)) continue;
-    turns.set(row.message_id, turnOfInflight(workspaceId, row));
+    if (row.source_id !== null || !requestMessage(row.request_body)) continue;
+    const known = turns.get(row.message_id);
+    const waiting = turnOfInflight(workspaceId, row);
+    if (!known) turns.set(row.message_id, waiting);
+    // It came out of the queue again, or is still in it: its rows so far tell of nothing but waiting.
+    else if (known.ms === undefined && (known.state === 'queued' || known.state === 'failed')) turns.set(row.message_id, { ...waiting, startedAt: known.startedAt });
   }
   // A row is stamped when it is answered: order by when it was asked.
   return [...turns.values()].sort((a, b) => a.startedAt - b.startedAt);

@@ -169,6 +169,14 @@ pub fn is_open(conn: &Connection, from: WorkspaceId, delegation_id: &str) -> Res
     Ok(status_of(conn, from, delegation_id)?.is_none_or(|status| matches!(status.as_str(), "pending" | "dispatched")))
 }
 
+/// Whether a delegation was written.
+///
+/// # Errors
+/// When the table cannot be read.
+pub fn exists(conn: &Connection, from: WorkspaceId, delegation_id: &str) -> Result<bool> {
+    Ok(status_of(conn, from, delegation_id)?.is_some())
+}
+
 fn status_of(conn: &Connection, from: WorkspaceId, delegation_id: &str) -> Result<Option<String>> {
     let mut query = conn.prepare_cached(
         "SELECT status FROM activity_logs

@@ -59,12 +59,18 @@ export function FoldedTurn({ turn, onOpen }: { turn: Turn; onOpen: () => void })
   );
 }
 
-function Ending({ turn, onRetry }: { turn: Turn; onRetry?: () => void }) {
+function Ending({ turn, name, onRetry }: { turn: Turn; name: string; onRetry?: () => void }) {
   const openSettings = useScreen((state) => state.openSettings);
+  const fetches = useLive((state) => state.org.agents[turn.workspaceId]?.deliveryMode === 'poll');
   const now = useNow();
   if (turn.state === 'open' || turn.state === 'done') return null;
   if (turn.state === 'queued') {
-    return <p className="ending text-ink-3"><Nucleus look="starting" silent />Queued for the agent. The answer comes when it is free.</p>;
+    return (
+      <p className="ending text-ink-3" role="status">
+        <Nucleus look="starting" silent />
+        <span className="cut">{fetches ? `Waiting for ${name} to fetch it` : `Waiting for ${name} to be free`}</span>
+      </p>
+    );
   }
   if (turn.state === 'canceled') {
     return <p className="ending text-ink-3"><Nucleus look="offline" silent />Stopped{turn.ms ? ` after ${duration(turn.ms)}` : ''}.</p>;
@@ -116,7 +122,7 @@ export function TurnView({ turn, name, onRetry, onFold }: Props) {
           <span className="ml-auto flex-none">{elapsed(now - turn.startedAt)}</span>
         </p>
       )}
-      <Ending turn={turn} onRetry={onRetry} />
+      <Ending turn={turn} name={name} onRetry={onRetry} />
     </article>
   );
 }

@@ -9,12 +9,14 @@ use molecule_store::{
     activity::{self, NewActivity},
     inflight::{self, Addressee, NewInflight},
     outbox::NewEvent,
+    queue::is_behind,
     rusqlite::Connection,
 };
 
 use super::{
     Job,
     flights::{MOST_HOPS, Verdict},
+    queue::{self, Waiting},
 };
 use crate::{
     activity::logged,
@@ -34,6 +36,8 @@ pub enum Admission {
     Looping(Verdict),
     /// Written for a poll-mode workspace; the row's `seq`.
     Accepted(i64),
+    /// An earlier message of the same pair waits: it goes behind that one, and the row's `seq`.
+    Behind(Waiting, i64),
     /// The target sleeps.
     Asleep,
     /// The target has no address.
@@ -102,6 +106,9 @@ pub fn admit(
     if let Err(refused) = rules.check_text(&to.url) {
         return Ok(Admission::Unsafe(refused));
     }
+    if job.queues && is_behind(tx, target, job.sender.workspace())? {
+        return behind(tx, job, &to, quiet);
+    }
     if job.is_kept() {
         inflight::insert(
             tx,
@@ -130,6 +137,21 @@ fn accept(tx: &mut Tx<'_>, job: &Job, to: &Addressee, quiet: bool) -> StoreResul
         inflight::note_outbound(tx, from)?;
     }
     Ok(seq)
+}
+
+/// No message overtakes an earlier one of its pair: it waits with it, without an attempt.
+fn behind(tx: &mut Tx<'_>, job: &Job, to: &Addressee, quiet: bool) -> StoreResult<Admission> {
+    let waiting = queue::put(tx, job)?;
+    let row = NewActivity {
+        summary: Some(format!("{} → {} (queued behind earlier messages)", job.message.method, to.name)),
+        status: "queued",
+        ..job.row()
+    };
+    let seq = activity::insert(tx, &row)?;
+    if !quiet {
+        tx.emit(NewEvent::mirror(EventKind::ActivityLogged, job.target, logged(&row), seq))?;
+    }
+    Ok(Admission::Behind(waiting, seq))
 }
 
 fn log_loop(tx: &mut Tx<'_>, job: &Job, to: &Addressee, verdict: Verdict) -> StoreResult<()> {

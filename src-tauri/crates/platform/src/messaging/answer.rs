@@ -37,7 +37,7 @@ pub fn restarting() -> AppError {
         .retry_after(WAKING_AGAIN, true)
 }
 
-/// 10 §9.7: it may be at work. One place, so that a queue can stand before it.
+/// 10 §9.7: it may be at work, and the message cannot wait for it here.
 pub fn busy(app: &App, target: molecule_model::WorkspaceId) -> AppError {
     if app.presence.is_native(target, "session") {
         return unavailable("workspace agent busy — adapter handles retry (native_session)")

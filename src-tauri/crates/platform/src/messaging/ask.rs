@@ -67,6 +67,10 @@ async fn run(app: &App, request: &Arc<Request>, patience: Duration, reply: onesh
 /// Makes a delegation of what was a message so far.
 async fn keep(app: &App, request: &Arc<Request>) {
     delegation::write(app, request, |tx, request| {
+        // What waited in the queue may have come back already, and then is one.
+        if delegations::exists(tx, request.from, &request.delegation_id)? {
+            return Ok(());
+        }
         delegations::insert(tx, request)?;
         delegation::sent(tx, request)?;
         delegation::dispatched(tx, request)

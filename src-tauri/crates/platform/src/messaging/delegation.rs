@@ -246,7 +246,7 @@ async fn attempt(app: &App, request: &Request) -> AppResult<Came> {
         Delivery { sender: Sender::Workspace(request.from), target: request.to, message, options: Options::default() };
     Ok(match deliver(app, delivery).await? {
         Delivered::Answered { body, .. } => Came::Answered(body),
-        Delivered::Accepted { .. } => Came::Queued,
+        Delivered::Accepted { .. } | Delivered::Queued { .. } => Came::Queued,
         Delivered::Streaming { mut events, .. } => {
             while events.recv().await.is_some() {}
             Came::Streamed
@@ -255,7 +255,7 @@ async fn attempt(app: &App, request: &Request) -> AppResult<Came> {
 }
 
 /// The reply, or what the agent says it could not do.
-fn read(body: &[u8]) -> Result<String, String> {
+pub(super) fn read(body: &[u8]) -> Result<String, String> {
     if let Some(error) = Answer::parse(body).and_then(|answer| answer.error()) {
         return Err(error.message);
     }
@@ -274,6 +274,10 @@ fn is_passing(error: &AppError) -> bool {
 
 fn finish(tx: &mut Tx<'_>, request: &Request, outcome: &Result<Option<String>, String>) -> StoreResult<()> {
     let (id, to) = (&request.delegation_id, request.to);
+    // What waits in the queue may have come back before we came to say that it waits.
+    if matches!(outcome, Ok(None)) && !delegations::is_open(tx, request.from, id)? {
+        return Ok(());
+    }
     let (state, summary, text, error) = match outcome {
         Ok(Some(text)) => {
             ("completed", format!("Delegation completed ({})", preview(text, 80)), Some(text.clone()), None)

@@ -24,6 +24,7 @@ use super::{
     ending::{self, End, Events},
     flights::{InFlight, Verdict},
     limits::{Cut, Limits},
+    queue::{self, Occasion, Waiting},
     sender::unrelated,
     stream,
 };
@@ -65,6 +66,13 @@ pub enum Delivered {
         /// Events that wait until the reply was read.
         events: Option<Events>,
     },
+    /// The agent is busy: it waits in the queue, on disk, and is delivered when the agent is free (10 §10).
+    Queued {
+        /// Where.
+        waiting: Waiting,
+        /// Events that wait until the reply was read.
+        events: Option<Events>,
+    },
 }
 
 /// Where a reply goes.
@@ -101,13 +109,18 @@ fn over_budget() -> AppError {
     AppError::new(StatusCode::PAYMENT_REQUIRED, "workspace budget limit exceeded")
 }
 
-async fn run(app: &App, job: Job, reply: Reply) {
-    let job = Arc::new(job);
+async fn run(app: &App, mut job: Job, reply: Reply) {
     app.messaging.silence.listen(app);
-    let verdict = match job.sender.workspace() {
-        Some(from) => app.messaging.flights.judge(from, job.target, || job.message.text().unwrap_or_default()),
-        None => Verdict::Hop(0),
+    let verdict = match (&job.options.drained, job.sender.workspace()) {
+        (Some(drained), _) => Verdict::Hop(drained.hop),
+        (None, Some(from)) => app.messaging.flights.judge(from, job.target, || job.message.text().unwrap_or_default()),
+        (None, None) => Verdict::Hop(0),
     };
+    if let Verdict::Hop(hop) = verdict {
+        job.hop = hop;
+    }
+    job.queues = queue::takes(app, &job);
+    let job = Arc::new(job);
     // In memory before it is on disk: the recovery takes no row for lost whose message is on its way.
     let flight = match verdict {
         Verdict::Hop(hop) if job.is_conversation() => {
@@ -120,6 +133,12 @@ async fn run(app: &App, job: Job, reply: Reply) {
         Next::Accepted(events) => {
             send(reply, Ok(Delivered::Accepted { method: job.message.method.clone(), events }));
         }
+        Next::Behind(waiting, events) => {
+            send(reply, Ok(Delivered::Queued { waiting, events }));
+            queue::announce(app, job.target);
+            // Perhaps those before it wait for nothing but somebody who looks.
+            queue::drain(app, job.target, Occasion::Ours);
+        }
         Next::Refused(error) => send(reply, Err(error)),
     }
 }
@@ -128,13 +147,16 @@ async fn run(app: &App, job: Job, reply: Reply) {
 enum Next {
     Go(Addressee),
     Accepted(Option<Events>),
+    Behind(Waiting, Option<Events>),
     Refused(AppError),
 }
 
 /// Hands the reply over; whoever is gone has nothing to wait for.
 pub(super) fn send(reply: Reply, answer: AppResult<Delivered>) {
     if let Err(Ok(
-        Delivered::Answered { events: Some(events), .. } | Delivered::Accepted { events: Some(events), .. },
+        Delivered::Answered { events: Some(events), .. }
+        | Delivered::Accepted { events: Some(events), .. }
+        | Delivered::Queued { events: Some(events), .. },
     )) = reply.send(answer)
     {
         events.at_once();
@@ -154,6 +176,8 @@ async fn admit(app: &App, job: &Arc<Job>, verdict: Verdict) -> Next {
         Admission::Go(to) => return Next::Go(to),
         Admission::Accepted(seq) if quiet => return Next::Accepted(ending::later(app, job, seq).await),
         Admission::Accepted(_) => return Next::Accepted(None),
+        Admission::Behind(waiting, seq) if quiet => return Next::Behind(waiting, ending::later(app, job, seq).await),
+        Admission::Behind(waiting, _) => return Next::Behind(waiting, None),
         Admission::Forbidden => unrelated(),
         Admission::OverBudget => over_budget(),
         Admission::NotFound => AppError::not_found("workspace not found"),
@@ -288,8 +312,8 @@ async fn answered(
     drop(events);
 }
 
-/// No answer came (10 §9.7): the dead-agent check, the row, the refusal.
-async fn failed(app: &App, job: &Job, to: &Addressee, began: Instant, failure: Failure, reply: Reply) {
+/// No answer came (10 §9.7): the dead-agent check, the row, the queue or the refusal.
+async fn failed(app: &App, job: &Arc<Job>, to: &Addressee, began: Instant, failure: Failure, reply: Reply) {
     tracing::info!(workspace_id = %job.target, reason = %failure.text(), elapsed_ms = began.elapsed().as_millis(), "no answer");
     let dead = match failure {
         Failure::Refused(_) | Failure::Unbuildable => false,
@@ -299,6 +323,9 @@ async fn failed(app: &App, job: &Job, to: &Addressee, began: Instant, failure: F
         // Nothing was sent, so nothing is logged (10 §9.7).
         forget(app, job).await;
         return send(reply, Err(answer::unanswered(app, job.target, failure)));
+    }
+    if !dead && let Some(queued) = queue::park(app, job, &to.name, failure).await {
+        return send(reply, Ok(queued));
     }
     let events = ending::write(app, job, &to.name, began, End::Failed(failure)).await;
     let error = if dead { answer::restarting() } else { answer::unanswered(app, job.target, failure) };

@@ -12,12 +12,17 @@ use molecule_store::{
     activity::{self, NewActivity},
     inflight,
     outbox::NewEvent,
+    queue::is_waiting,
     usage::{self, Usage},
 };
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{Job, Sender, dispatch::Failure};
+use super::{
+    Job, Sender,
+    dispatch::Failure,
+    queue::{self, Occasion, Waiting},
+};
 use crate::{
     App,
     activity::{logged, mirror_payload, response},
@@ -83,7 +88,7 @@ impl Drop for Events {
     }
 }
 
-fn emit(tx: &mut Tx<'_>, workspace: WorkspaceId, seq: i64, all: Vec<(EventKind, Value)>) -> StoreResult<()> {
+pub(super) fn emit(tx: &mut Tx<'_>, workspace: WorkspaceId, seq: i64, all: Vec<(EventKind, Value)>) -> StoreResult<()> {
     all.into_iter().try_for_each(|(kind, payload)| tx.emit(NewEvent::mirror(kind, workspace, payload, seq)).map(drop))
 }
 
@@ -107,6 +112,11 @@ pub async fn write(app: &App, job: &Job, name: &str, began: Instant, end: End<'_
     let as_response = known.answered && !known.broken && job.sender == Sender::Canvas && job.is_conversation();
     let outbound = job.sender.workspace().filter(|_| known.answered && job.options.log);
     let (kept, target, used) = (job.is_kept().then(|| job.id.clone()), job.target, known.used);
+    if row.is_none() && kept.is_none() && used.is_none() {
+        return None;
+    }
+    // Whoever answered one may take the next; what the queue itself delivered is followed up there.
+    let freed = (known.answered || known.broken) && job.options.drained.is_none();
     let quiet = is_quiet(app, &job.sender);
     let all = row.as_ref().map(|row| events_of(row, as_response)).unwrap_or_default();
     let (mut inside, outside) = if quiet { (None, all) } else { (Some(all), Vec::new()) };
@@ -122,17 +132,21 @@ pub async fn write(app: &App, job: &Job, name: &str, began: Instant, end: End<'_
             if let Some(from) = outbound {
                 inflight::note_outbound(tx, from)?;
             }
-            let Some(row) = &row else { return Ok(None) };
+            let waits = freed && is_waiting(tx, target)?;
+            let Some(row) = &row else { return Ok((None, waits)) };
             let seq = activity::insert(tx, row)?;
             if !quiet {
                 // The first run uses the payloads up; a second one, which is rare, makes them anew.
                 emit(tx, target, seq, inside.take().unwrap_or_else(|| events_of(row, as_response)))?;
             }
-            Ok(Some(seq))
+            Ok((Some(seq), waits))
         })
         .await;
+    if matches!(written, Ok((_, true))) {
+        queue::drain(app, target, Occasion::Ours);
+    }
     match written {
-        Ok(Some(seq)) if quiet => {
+        Ok((Some(seq), _)) if quiet => {
             Some(Events { app: Arc::clone(app), workspace: target, seq, all: outside, wait: true })
         }
         Ok(_) => None,
@@ -144,7 +158,45 @@ pub async fn write(app: &App, job: &Job, name: &str, began: Instant, end: End<'_
     }
 }
 
-fn events_of(row: &NewActivity, as_response: bool) -> Vec<(EventKind, Value)> {
+/// Writes that a message waits in the queue: its row there in place of its in-flight row, and its activity row, which
+/// tells of the attempt and has no duration, because nobody answered. `None`: it could not be queued, and
+/// nothing was written (S147).
+pub async fn park(app: &App, job: &Arc<Job>, name: &str, failure: Failure) -> Option<(Waiting, Option<Events>)> {
+    let row = NewActivity { duration_ms: None, ..failed(job, name, 0, &failure.text()) };
+    let (asked, quiet) = (Arc::clone(job), is_quiet(app, &job.sender));
+    let outside = if quiet { events_of(&row, false) } else { Vec::new() };
+    let written = app
+        .store
+        .write(move |tx| {
+            let waiting = queue::put(tx, &asked)?;
+            inflight::delete(tx, &asked.id)?;
+            let seq = activity::insert(tx, &row)?;
+            if !quiet {
+                emit(tx, asked.target, seq, events_of(&row, false))?;
+            }
+            Ok((waiting, seq))
+        })
+        .await;
+    match written {
+        Ok((waiting, seq)) => {
+            let wait = || Events { app: Arc::clone(app), workspace: job.target, seq, all: outside, wait: true };
+            Some((waiting, quiet.then(wait)))
+        }
+        Err(error) => {
+            tracing::error!(workspace_id = %job.target, %error, "a message for a busy agent could not be queued");
+            None
+        }
+    }
+}
+
+/// The row of a message that came out of the queue and was answered.
+pub(super) fn answered(job: &Job, name: &str, took: i64, status: StatusCode, body: &Bytes) -> NewActivity {
+    let end = End::Answered { status, body, broken: None };
+    NewActivity { tool_trace: Known::of(&end).trace, duration_ms: Some(took), ..row(job, name, Instant::now(), &end) }
+}
+
+/// The payloads of a row's events.
+pub(super) fn events_of(row: &NewActivity, as_response: bool) -> Vec<(EventKind, Value)> {
     let mut all = vec![(EventKind::ActivityLogged, logged(row))];
     if as_response {
         all.push((EventKind::A2aResponse, response(row)));

@@ -30,11 +30,22 @@ pub struct Options {
     pub timeout: Option<Duration>,
     /// The caller's `A2A-Version` header.
     pub version: Option<String>,
+    /// It comes out of the queue.
+    pub drained: Option<Drained>,
+}
+
+/// A message that comes out of the queue: it was judged when it was accepted.
+#[derive(Clone, Debug)]
+pub struct Drained {
+    /// Its row.
+    pub queue_id: String,
+    /// How many messages caused it.
+    pub hop: u32,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { log: true, timeout: None, version: None }
+        Self { log: true, timeout: None, version: None, drained: None }
     }
 }
 
@@ -46,12 +57,16 @@ pub struct Job {
     pub(super) target: WorkspaceId,
     pub(super) message: Normalised,
     pub(super) options: Options,
+    /// How many messages caused it.
+    pub(super) hop: u32,
+    /// It may wait in the queue.
+    pub(super) queues: bool,
 }
 
 impl Job {
     pub(super) fn new(delivery: Delivery) -> Self {
         let Delivery { sender, target, message, options } = delivery;
-        Self { id: id::fresh(), sender, target, message, options }
+        Self { id: id::fresh(), sender, target, message, options, hop: 0, queues: false }
     }
 
     /// Whether it says something to the agent. What does not (`tasks/get`, `tasks/cancel`, unknown methods) leaves

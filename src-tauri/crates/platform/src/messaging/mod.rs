@@ -14,6 +14,7 @@ mod ending;
 mod flights;
 mod job;
 mod limits;
+pub mod queue;
 mod reader;
 mod recover;
 mod routes;
@@ -31,7 +32,7 @@ pub use delegation::{Begun, delegate_to as delegate};
 pub use dispatch::{AnswerBody, BodyError, Failure, PassedBody};
 pub use door::{Delivered, deliver};
 pub use ending::{Events, INTERRUPTED};
-pub use job::{Delivery, Job, Options};
+pub use job::{Delivery, Drained, Job, Options};
 use molecule_model::WorkspaceId;
 pub use recover::recover;
 pub use sender::Sender;
@@ -46,6 +47,11 @@ pub fn router() -> Room {
     Room::new()
         .at(sender, routes!(routes::a2a))
         .at(Access::Workspace, routes!(routes::inflight))
+        .at(
+            Access::Handler("the message's sender, its receiver or the person; 404 for everybody else (10 §10.4)"),
+            routes!(queue::item),
+        )
+        .at(Access::Admin, routes!(queue::drop_stale))
         .at(Access::Admin, routes!(routes::lift))
         .at(Access::Workspace, routes!(delegation::delegate))
         .at(Access::Workspace, routes!(delegation::record))
@@ -59,6 +65,7 @@ pub struct Messaging {
     dispatcher: dispatch::Dispatcher,
     flights: Arc<flights::Flights>,
     silence: Arc<silence::Silence>,
+    queue: queue::Queue,
     /// Delegations that this process runs.
     delegations: Arc<Mutex<HashSet<String>>>,
 }
@@ -78,6 +85,7 @@ impl Messaging {
             rules,
             flights: Arc::default(),
             silence: Arc::default(),
+            queue: queue::Queue::default(),
             delegations: Arc::default(),
         }
     }

@@ -14,12 +14,14 @@ use molecule_store::{
 };
 use serde_json::json;
 
-use super::{INTERRUPTED, flights::Flights};
+use super::{INTERRUPTED, flights::Flights, queue};
 use crate::{App, activity::logged};
 
 /// Turns what the last process left on its way into rows. Messages that arrive meanwhile are not touched.
 pub async fn recover(app: &App) {
     app.messaging.silence.listen(app);
+    queue::recover(app).await;
+    queue::start(app);
     let flights = Arc::clone(&app.messaging.flights);
     match app.store.write(move |tx| messages(tx, &flights)).await {
         Ok(0) => {}
@@ -69,6 +71,9 @@ fn messages(tx: &mut Tx<'_>, flights: &Flights) -> StoreResult<usize> {
 }
 
 fn end(tx: &mut Tx<'_>, open: &delegations::Open) -> StoreResult<()> {
+    if open.waits {
+        return waits(tx, open);
+    }
     delegations::set_status(tx, open.from, &open.delegation_id, "failed", Some(INTERRUPTED))?;
     delegations::insert_result(
         tx,
@@ -84,4 +89,23 @@ fn end(tx: &mut Tx<'_>, open: &delegations::Open) -> StoreResult<()> {
     )?;
     let payload = json!({"delegation_id": open.delegation_id, "target_id": open.target_id, "error": INTERRUPTED});
     tx.record(EventKind::DelegationFailed, open.from, payload).map(drop)
+}
+
+/// Its message is in the queue, and whoever ran it did not come to say so.
+fn waits(tx: &mut Tx<'_>, open: &delegations::Open) -> StoreResult<()> {
+    delegations::set_status(tx, open.from, &open.delegation_id, "queued", None)?;
+    delegations::insert_result(
+        tx,
+        &Outcome {
+            from: open.from,
+            to: WorkspaceId::parse_loose(&open.target_id),
+            delegation_id: open.delegation_id.clone(),
+            status: "queued",
+            summary: "Delegation queued — target at capacity".into(),
+            text: None,
+            error: None,
+        },
+    )?;
+    let payload = json!({"delegation_id": open.delegation_id, "target_id": open.target_id, "status": "queued"});
+    tx.record(EventKind::DelegationStatus, open.from, payload).map(drop)
 }

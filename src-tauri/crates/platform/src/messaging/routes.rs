@@ -19,7 +19,7 @@ use http_body_util::Full;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use molecule_a2a::{NormaliseError, VERSION_HEADER, normalise};
 use molecule_model::{Timestamp, WorkspaceId, id};
-use molecule_store::inflight;
+use molecule_store::{inflight, queue::pending, rusqlite::Connection};
 use serde::Serialize;
 use serde_json::{Value, json, value::RawValue};
 use tokio_stream::wrappers::ReceiverStream;
@@ -36,9 +36,13 @@ use crate::{
     http::body::{self, A2A_LIMIT},
 };
 
+/// Waiting messages that are shown of one workspace.
+const SHOWN: usize = 100;
+
 /// Sends an A2A message to a workspace's agent and answers with what it answers.
 #[utoipa::path(post, path = "/workspaces/{id}/a2a", tag = "messages", params(("id" = String, Path)),
-    responses((status = 200, description = "the agent's own answer, or a stream of its events"), (status = 400), (status = 401),
+    responses((status = 200, description = "the agent's own answer, or a stream of its events"),
+        (status = 202, description = "the agent is busy and the message waits in the queue"), (status = 400), (status = 401),
         (status = 402), (status = 403), (status = 404), (status = 413), (status = 502), (status = 503), (status = 508)))]
 pub(super) async fn a2a(
     State(app): State<App>,
@@ -93,6 +97,12 @@ pub(super) async fn a2a(
             drop(events);
             Json(json!({"status": "queued", "delivery_mode": "poll", "method": method})).into_response()
         }
+        Delivered::Queued { waiting, events } => {
+            drop(events);
+            let body = json!({"queued": true, "queue_id": waiting.queue_id, "queue_depth": waiting.depth,
+                "message": "workspace agent busy — request queued, will dispatch when capacity available"});
+            (StatusCode::ACCEPTED, Json(body)).into_response()
+        }
     })
 }
 
@@ -143,15 +153,19 @@ pub(super) struct InflightView {
     /// The agent's name for it, once it said one: what `tasks/cancel` takes.
     #[serde(skip_serializing_if = "Option::is_none")]
     task_id: Option<String>,
+    /// It waits in the queue until the agent is free; nobody works on it yet.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    queued: bool,
 }
 
-/// What a workspace's agent works on now, so that a reloaded screen shows it.
+/// What a workspace's agent works on now, and behind it what waits for it, so that a reloaded screen shows it.
 #[utoipa::path(get, path = "/workspaces/{id}/inflight", tag = "messages", params(("id" = String, Path)),
     responses((status = 200, body = Vec<InflightView>)))]
 pub(super) async fn inflight(State(app): State<App>, Path(id): Path<String>) -> AppResult<Json<Vec<InflightView>>> {
     let Some(id) = WorkspaceId::parse_loose(&id) else { return Ok(Json(Vec::new())) };
-    let rows = app.store.read(move |conn| inflight::list(conn, id)).await;
-    let rows = rows.map_err(|error| AppError::internal("query failed", &error))?;
+    let now = app.now();
+    let read = move |conn: &Connection| Ok((inflight::list(conn, id)?, pending(conn, id, now, SHOWN)?));
+    let (rows, pending) = app.store.read(read).await.map_err(|error| AppError::internal("query failed", &error))?;
     let mut tasks = app.messaging.flights.tasks(id);
     let views = rows.into_iter().filter_map(|row| {
         // What a crash left behind is no longer on its way; the recovery is about to say so.
@@ -163,9 +177,19 @@ pub(super) async fn inflight(State(app): State<App>, Path(id): Path<String>) -> 
             started_at: row.started_at,
             request_body: row.request_body,
             task_id,
+            queued: false,
         })
     });
-    Ok(Json(views.collect()))
+    let waiting = pending.into_iter().map(|row| InflightView {
+        message_id: row.message_id.unwrap_or(row.id),
+        method: row.method,
+        source_id: row.caller_id.map(|id| id.to_string()),
+        started_at: row.enqueued_at,
+        request_body: row.request_body,
+        task_id: None,
+        queued: row.waits,
+    });
+    Ok(Json(views.chain(waiting).collect()))
 }
 
 /// Lets two agents talk again whom the loop guard paused.

@@ -18,6 +18,7 @@ use crate::{
     App, AppError, AppResult,
     auth::{self, Caller},
     http::body,
+    messaging::queue::{self, Occasion},
 };
 
 const UNDECODABLE: &str = "invalid request body";
@@ -113,6 +114,7 @@ pub(super) async fn register(
         Registered::Taken | Registered::Unknown => return Err(proof::refusal(&caller)),
     };
     app.presence.registered(id, app.now());
+    queue::drain(&app, id, Occasion::Ours);
     Ok(Json(Registering {
         status: "registered",
         delivery_mode: mode,
@@ -225,7 +227,10 @@ pub(super) async fn heartbeat(
     match beaten {
         Beaten::Taken => return Err(proof::refusal(&caller)),
         Beaten::Nobody { .. } => {}
-        Beaten::Alive { side, uptime_seconds } => {
+        Beaten::Alive { side, uptime_seconds, waiting } => {
+            if waiting {
+                queue::drain(&app, id, Occasion::Heartbeat);
+            }
             let now = app.now();
             app.presence.touch(id, now);
             if active_tasks > 0 {

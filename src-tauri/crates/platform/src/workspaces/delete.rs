@@ -12,7 +12,7 @@ use molecule_store::{
 use molecule_vault::Scope;
 use serde_json::{Value, json};
 
-use crate::{App, AppError, AppResult, provisioning};
+use crate::{App, AppError, AppResult, messaging::queue, provisioning};
 
 /// Stopping and cleaning may take this long in all (S223).
 const BOUND: Duration = Duration::from_secs(30);
@@ -59,6 +59,7 @@ pub async fn delete(app: &App, id: WorkspaceId, purge: bool) -> AppResult<Delete
             let cascade = all.len();
             all.push(id);
             let removed = lifecycle::remove(tx, &all)?;
+            queue::drop_of_removed(tx)?;
             for gone in removed {
                 let payload = if gone == id { json!({"cascade_deleted": cascade}) } else { json!({}) };
                 tx.record(EventKind::WorkspaceRemoved, gone, payload)?;

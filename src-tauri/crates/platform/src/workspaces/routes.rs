@@ -7,7 +7,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use molecule_model::{Status, WorkspaceId, redact::redact, runtime};
-use molecule_store::workspaces::{self, Workspace};
+use molecule_store::{
+    queue,
+    rusqlite::Connection,
+    workspaces::{self, Workspace},
+};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa_axum::routes;
@@ -73,8 +77,14 @@ async fn row(app: &App, id: WorkspaceId) -> AppResult<Option<Workspace>> {
 /// Every workspace that is not removed, oldest first.
 #[utoipa::path(get, path = "/workspaces", tag = "workspaces", responses((status = 200, body = Vec<Full>)))]
 async fn list(State(app): State<App>) -> AppResult<Json<Vec<Full>>> {
-    let rows = app.store.read(workspaces::list).await.map_err(|error| AppError::internal("query failed", &error))?;
-    Ok(Json(rows.into_iter().map(|row| view::full(&app, row)).collect()))
+    let now = app.now();
+    let read = move |conn: &Connection| Ok((workspaces::list(conn)?, queue::depths(conn, now)?));
+    let (rows, queued) = app.store.read(read).await.map_err(|error| AppError::internal("query failed", &error))?;
+    let full = |row: Workspace| {
+        let queued = queued.get(&row.id).copied().unwrap_or_default();
+        view::full(&app, row, queued)
+    };
+    Ok(Json(rows.into_iter().map(full).collect()))
 }
 
 /// Makes a workspace and starts its agent behind the answer.
@@ -111,7 +121,13 @@ async fn read(
             .with("hint", json!("recreate the workspace and its token from the canvas Tokens tab")));
     }
     let own = caller.is_admin() || caller == Caller::Workspace(id) || (development && caller == Caller::Anonymous);
-    Ok(if own { Json(view::full(&app, row)).into_response() } else { Json(view::stripped(&app, row)).into_response() })
+    if !own {
+        return Ok(Json(view::stripped(&app, row)).into_response());
+    }
+    let now = app.now();
+    let queued = app.store.read(move |conn| queue::waiting(conn, id, now)).await;
+    let queued = queued.map_err(|error| AppError::internal("query failed", &error))?;
+    Ok(Json(view::full(&app, row, queued)).into_response())
 }
 
 /// Edits a workspace; unknown keys are ignored.

@@ -74,6 +74,8 @@ pub struct Full {
     pub delivery_mode: DeliveryMode,
     /// When it was made.
     pub created_at: Timestamp,
+    /// How many messages wait until its agent is free.
+    pub queued_messages: i64,
 }
 
 /// What a stranger gets of one workspace.
@@ -112,7 +114,7 @@ fn public(platform: &Platform, row: Workspace) -> Public {
 
 /// The whole object.
 #[must_use]
-pub fn full(platform: &Platform, mut row: Workspace) -> Full {
+pub fn full(platform: &Platform, mut row: Workspace, queued_messages: i64) -> Full {
     Full {
         last_sample_error: row.last_sample_error.take().unwrap_or_default(),
         current_task: row.current_task.take().unwrap_or_default(),
@@ -123,6 +125,7 @@ pub fn full(platform: &Platform, mut row: Workspace) -> Full {
         hibernation_idle_minutes: row.hibernation_idle_minutes,
         delivery_mode: row.delivery_mode,
         created_at: row.created_at,
+        queued_messages,
         public: public(platform, row),
     }
 }

@@ -6,10 +6,7 @@ use molecule_model::{WorkspaceId, preview::preview};
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Ended, LEASE, MOST_ATTEMPTS, ends::ended};
-use crate::{
-    Result, Tx,
-    workspaces::{parsed, parsed_opt},
-};
+use crate::{Result, Tx, workspaces::parsed_opt};
 
 /// Characters of an error that are kept; agents write them.
 const LONGEST_ERROR: usize = 500;

@@ -77,23 +77,18 @@ pub fn drop_stale(
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Drops what waits for workspaces that are being deleted.
+/// Drops what waits for workspaces that were deleted.
 ///
 /// # Errors
 /// When the rows cannot be written.
-pub fn drop_of_removed(tx: &mut Tx<'_>, ids: &[WorkspaceId]) -> Result<Vec<Ended>> {
+pub fn drop_of_removed(tx: &mut Tx<'_>) -> Result<Vec<Ended>> {
     let mut query = tx.prepare_cached(
-        "UPDATE a2a_queue SET status = 'dropped', last_error = ?2 WHERE workspace_id = ?1 AND status = 'queued'
+        "UPDATE a2a_queue SET status = 'dropped', last_error = ?1
+         WHERE status = 'queued' AND workspace_id IN (SELECT id FROM workspaces WHERE status = 'removed')
          RETURNING id, workspace_id, caller_id, body, method, last_error",
     )?;
-    let mut all = Vec::new();
-    for id in ids {
-        let rows = query.query_map(params![id.to_string(), GONE], ended)?;
-        for row in rows {
-            all.push(row?);
-        }
-    }
-    Ok(all)
+    let rows = query.query_map([GONE], ended)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Deletes rows that came to their end before `cutoff`. Answers how many.

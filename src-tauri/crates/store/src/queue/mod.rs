@@ -14,7 +14,7 @@ pub use claims::{Claim, Claimed, Occasion, Outcome, Settled, claim, reclaim_all,
 pub use ends::{Ended, drop_of_removed, drop_stale, expired, prune};
 use molecule_model::{WorkspaceId, id};
 use rusqlite::{Connection, OptionalExtension, params};
-pub use view::{Item, Pending, depth, depths, item, pending};
+pub use view::{Item, Pending, depth, depths, item, pending, waiting};
 
 use crate::{Result, Tx};
 
@@ -113,8 +113,9 @@ pub fn enqueue(tx: &mut Tx<'_>, new: &NewItem<'_>) -> Result<Waiting> {
 ///
 /// # Errors
 /// When the table cannot be read.
-pub fn is_behind(conn: &Connection, workspace: WorkspaceId, caller: Option<WorkspaceId>, now: &str) -> Result<bool> {
-    let mut query = conn.prepare_cached(
+pub fn is_behind(tx: &Tx<'_>, workspace: WorkspaceId, caller: Option<WorkspaceId>) -> Result<bool> {
+    let now = tx.now().to_string();
+    let mut query = tx.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM a2a_queue
              WHERE workspace_id = ?1 AND caller_id IS ?2 AND status IN ('queued', 'dispatched')
                AND (status = 'dispatched' OR expires_at IS NULL OR expires_at > ?3))",
@@ -127,7 +128,7 @@ pub fn is_behind(conn: &Connection, workspace: WorkspaceId, caller: Option<Works
 /// # Errors
 /// When the table cannot be read.
 pub fn is_waiting(conn: &Connection, workspace: WorkspaceId) -> Result<bool> {
-    let mut query = conn
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM a2a_queue WHERE workspace_id = ?1 AND status = 'queued')")?;
+    let mut query =
+        conn.prepare_cached("SELECT EXISTS (SELECT 1 FROM a2a_queue WHERE workspace_id = ?1 AND status = 'queued')")?;
     Ok(query.query_row([workspace.to_string()], |row| row.get(0))?)
 }

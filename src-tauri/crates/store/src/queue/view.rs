@@ -16,8 +16,21 @@ use crate::{
 /// # Errors
 /// When the table cannot be read.
 pub fn depth(conn: &Connection, workspace: WorkspaceId) -> Result<i64> {
-    let mut query = conn.prepare_cached("SELECT count(*) FROM a2a_queue WHERE workspace_id = ?1 AND status = 'queued'")?;
+    let mut query =
+        conn.prepare_cached("SELECT count(*) FROM a2a_queue WHERE workspace_id = ?1 AND status = 'queued'")?;
     Ok(query.query_row([workspace.to_string()], |row| row.get(0))?)
+}
+
+/// How many wait for this agent that may still be delivered.
+///
+/// # Errors
+/// When the table cannot be read.
+pub fn waiting(conn: &Connection, workspace: WorkspaceId, now: Timestamp) -> Result<i64> {
+    let mut query = conn.prepare_cached(
+        "SELECT count(*) FROM a2a_queue
+         WHERE workspace_id = ?1 AND status = 'queued' AND (expires_at IS NULL OR expires_at > ?2)",
+    )?;
+    Ok(query.query_row(params![workspace.to_string(), now.to_string()], |row| row.get(0))?)
 }
 
 /// How many wait that may still be delivered, for each agent that has any.

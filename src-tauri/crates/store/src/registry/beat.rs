@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::{
     Result, Tx,
     outbox::NewEvent,
-    tokens,
+    queue, tokens,
     workspaces::{self, parsed},
 };
 
@@ -51,6 +51,8 @@ pub enum Beaten {
         side: bool,
         /// The uptime that is stored now.
         uptime_seconds: i64,
+        /// It can take a message, and one waits in the queue for it (10 §5.2 step 6).
+        waiting: bool,
     },
     /// Unknown or removed: nothing was written.
     Nobody {
@@ -66,6 +68,7 @@ struct Before {
     status: Status,
     task: String,
     uptime: i64,
+    most: i64,
 }
 
 /// Takes a beat: columns, status and their events (10 §5.2, §5.3, R-40). Hot path.
@@ -76,10 +79,16 @@ pub fn beat(tx: &mut Tx<'_>, beat: &Beat) -> Result<Beaten> {
     let id = beat.id.to_string();
     let before: Option<Before> = tx
         .prepare_cached(
-            "SELECT status, coalesce(current_task, '') AS task, uptime_seconds FROM workspaces WHERE id = ?1",
+            "SELECT status, coalesce(current_task, '') AS task, uptime_seconds, max(max_concurrent_tasks, 1) AS most
+             FROM workspaces WHERE id = ?1",
         )?
         .query_row([&id], |row| {
-            Ok(Before { status: parsed(row, "status")?, task: row.get("task")?, uptime: row.get("uptime_seconds")? })
+            Ok(Before {
+                status: parsed(row, "status")?,
+                task: row.get("task")?,
+                uptime: row.get("uptime_seconds")?,
+                most: row.get("most")?,
+            })
         })
         .optional()?;
     let Some(before) = before else { return Ok(Beaten::Nobody { removed: false }) };
@@ -116,7 +125,9 @@ pub fn beat(tx: &mut Tx<'_>, beat: &Beat) -> Result<Beaten> {
         let payload = json!({"current_task": beat.current_task, "active_tasks": beat.active_tasks});
         tx.emit(NewEvent::numbered(EventKind::TaskUpdated, Some(beat.id), payload))?;
     }
-    Ok(Beaten::Alive { side, uptime_seconds: uptime })
+    // Whoever is wedged has room and cannot work: it would only use up attempts.
+    let able = beat.active_tasks < before.most && beat.runtime_state != "wedged";
+    Ok(Beaten::Alive { side, uptime_seconds: uptime, waiting: able && queue::is_waiting(tx, beat.id)? })
 }
 
 /// The status evaluation of 10 §5.3; the status was read once, at the start.
@@ -244,7 +255,7 @@ mod tests {
                 )?;
                 let aside =
                     Beat { uptime_seconds: Some(0), current_task: "reading".into(), active_tasks: 1, ..sign(id) };
-                assert_eq!(beat(tx, &aside)?, Beaten::Alive { side: true, uptime_seconds: 400 });
+                assert_eq!(beat(tx, &aside)?, Beaten::Alive { side: true, uptime_seconds: 400, waiting: false });
                 let row = workspaces::get(tx, id)?.unwrap();
                 assert_eq!(
                     (row.uptime_seconds, row.active_tasks, row.current_task.as_deref()),
@@ -257,7 +268,7 @@ mod tests {
                 // An absent uptime keeps the stored one, and the beat is otherwise full.
                 assert_eq!(
                     beat(tx, &Beat { uptime_seconds: None, ..sign(id) })?,
-                    Beaten::Alive { side: false, uptime_seconds: 400 }
+                    Beaten::Alive { side: false, uptime_seconds: 400, waiting: false }
                 );
                 let row = workspaces::get(tx, id)?.unwrap();
                 assert_eq!(

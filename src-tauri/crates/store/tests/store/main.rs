@@ -5,5 +5,6 @@ mod bed;
 mod crash;
 mod credentials;
 mod opening;
+mod queue;
 mod statuses;
 mod writing;
