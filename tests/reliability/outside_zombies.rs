@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use serde_json::json;
 
-use super::bed::{gets_through, message, row, rows_of, say, told_the_truth, until};
+use super::bed::{answered_once, gets_through, message, row, rows_of, say, text, told_the_truth, until};
 use super::puppet::Puppet;
 use crate::support::{SOON, TestServer};
 
@@ -19,7 +19,7 @@ enum Cell {
     DiesAfter,
     /// It takes a message, never answers, and says nothing of itself any more.
     HangsInSilence,
-    /// It takes a message, never answers, and says that it is well.
+    /// It takes a message, never answers, and says that it is well; until somebody starts it anew.
     HangsBeating,
     /// It lives, answers, and says nothing of itself any more.
     Silent,
@@ -41,13 +41,14 @@ async fn cell(server: &TestServer, cell: Cell) {
     let (api, id) = (server.admin(), puppet.id.clone());
     until(server, &id, "online").await;
     let first = format!("{name}-1");
-    let mut away = "awaiting_agent";
+    let (mut away, mut waits) = ("awaiting_agent", false);
     match cell {
         Cell::DiesIdle => puppet.dies(),
         Cell::DiesBefore => {
             puppet.dies();
             let answer = say(&api, &id, &first).await;
             assert_ne!(answer.status, 200);
+            waits = answer.status == 202;
             told_the_truth(server, &id, &first, &answer).await;
         }
         Cell::DiesDuring => {
@@ -60,6 +61,7 @@ async fn cell(server: &TestServer, cell: Cell) {
             puppet.dies();
             let answer = sending.await.unwrap();
             assert_ne!(answer.status, 200);
+            waits = answer.status == 202;
             told_the_truth(server, &id, &first, &answer).await;
             puppet.hangs(false);
         }
@@ -74,6 +76,7 @@ async fn cell(server: &TestServer, cell: Cell) {
             puppet.is_silent(true);
             let answer = say(&api, &id, &first).await;
             assert_ne!(answer.status, 200);
+            waits = answer.status == 202;
             told_the_truth(server, &id, &first, &answer).await;
         }
         Cell::HangsBeating => {
@@ -83,6 +86,7 @@ async fn cell(server: &TestServer, cell: Cell) {
             let sent = api.send(request.header("x-timeout", "2").json(&message(&first)));
             let answer = tokio::time::timeout(SOON, sent).await.expect("the sender still waits");
             assert_ne!(answer.status, 200);
+            waits = answer.status == 202;
             told_the_truth(server, &id, &first, &answer).await;
             away = "online";
         }
@@ -92,15 +96,25 @@ async fn cell(server: &TestServer, cell: Cell) {
         }
     }
     until(server, &id, away).await;
+    // Nothing hangs in the air but what waits for it to come back.
     let open = api.get(&format!("/workspaces/{id}/inflight")).await.expect(200);
-    assert_eq!(open, json!([]), "{name}: nothing hangs in the air");
+    let open: Vec<String> = open.as_array().unwrap().iter().map(|row| text(row, "message_id")).collect();
+    assert_eq!(open, if waits { vec![first.clone()] } else { Vec::new() }, "{name}");
     // And back: the same process speaks again, or another takes its place.
     puppet.hangs(false);
     puppet.is_silent(false);
-    if matches!(cell, Cell::DiesIdle | Cell::DiesBefore | Cell::DiesDuring | Cell::DiesAfter) {
-        puppet.comes().await;
+    match cell {
+        Cell::DiesIdle | Cell::DiesBefore | Cell::DiesDuring | Cell::DiesAfter => puppet.comes().await,
+        Cell::HangsBeating => {
+            puppet.dies();
+            puppet.comes().await;
+        }
+        Cell::HangsInSilence | Cell::Silent => {}
     }
     until(server, &id, "online").await;
+    if waits {
+        answered_once(server, &id, &first).await;
+    }
     let second = format!("{name}-2");
     let answer = gets_through(server, &id, &second).await;
     told_the_truth(server, &id, &second, &answer).await;

@@ -1,6 +1,6 @@
 //! Drains: one message out of the queue, through the door, and what became of it (10 §10.3).
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::http::StatusCode;
 use bytes::Bytes;
@@ -16,6 +16,9 @@ use crate::{
     messaging::{Delivered, Delivery, Drained, Job, Options, Sender, deliver, reader::Reader},
 };
 
+/// How long one delivery may take, the person's own too: nobody waits at its other end, and those behind it wait for
+/// its end. Shorter than a lease.
+const LONGEST: Duration = Duration::from_secs(30 * 60);
 /// What stands as the error where none was said (10 §10.3).
 const UNKNOWN: &str = "unknown drain dispatch error";
 /// The code of an answer that our own stop cut off.
@@ -86,6 +89,7 @@ async fn one(app: &App, item: Claimed) -> bool {
     let sender = item.caller.map_or(Sender::Canvas, Sender::Workspace);
     let options = Options {
         log: false,
+        timeout: Some(LONGEST),
         version: item.version.clone(),
         drained: Some(Drained { queue_id: item.claim.id.clone(), hop: item.hop }),
         ..Options::default()
