@@ -92,7 +92,6 @@ async fn one(app: &App, item: Claimed) -> bool {
         timeout: Some(LONGEST),
         version: item.version.clone(),
         drained: Some(Drained { queue_id: item.claim.id.clone(), hop: item.hop }),
-        ..Options::default()
     };
     let message = match normalise(item.body.as_bytes(), &mut id::fresh) {
         Ok(message) => message,
