@@ -4,12 +4,7 @@ Usage: start.py PROGRAM. Measured on an empty data directory and on one with a m
 """
 
 import contextlib
-import http.client
-import json
-import os
 import pathlib
-import signal
-import socket
 import sqlite3
 import statistics
 import subprocess
@@ -17,58 +12,11 @@ import sys
 import tempfile
 import time
 
+from program import admin_token, created, server
+
 STARTS = 10
 ROWS = 1_000_000
 BUDGET_EMPTY_MS, BUDGET_FULL_MS, BUDGET_IDLE_MB = 150, 250, 40
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def request(port, method, path, token=None, body=None):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    headers = {"Content-Type": "application/json"}
-    if token:
-        headers["Authorization"] = f"Bearer {token}"
-    with contextlib.closing(connection):
-        connection.request(method, path, body=json.dumps(body) if body else None, headers=headers)
-        answer = connection.getresponse()
-        return answer.status, answer.read()
-
-
-@contextlib.contextmanager
-def server(program, home):
-    """A running server, its port, and the milliseconds until it was healthy."""
-    port = free_port()
-    environment = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG")}
-    environment |= {"MOLECULE_HOME": str(home), "RUST_LOG": "error"}
-    # A bus that is not there: the keychain of whoever measures is neither asked nor waited for.
-    environment["DBUS_SESSION_BUS_ADDRESS"] = "unix:path=/nonexistent/session-bus"
-    began = time.perf_counter()
-    process = subprocess.Popen(
-        [program, "serve", "--port", str(port)], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-    )
-    try:
-        while True:
-            if process.poll() is not None:
-                raise SystemExit(f"{program} serve ended with code {process.returncode}")
-            with contextlib.suppress(OSError):
-                if request(port, "GET", "/health")[0] == 200:
-                    break
-            if time.perf_counter() - began > 60:
-                raise SystemExit("no healthy answer within a minute")
-            time.sleep(0.001)
-        yield process, port, (time.perf_counter() - began) * 1000
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def starts(program, home):
@@ -89,11 +37,7 @@ def idle_mb(program, home):
 def fill(program, home):
     """A workspace by the server's own hand, then a million rows of its activity."""
     with server(program, home) as (_, port, _):
-        token = (home / "admin.token").read_text().strip()
-        status, answer = request(port, "POST", "/workspaces", token, {"name": "Archive", "runtime": "external"})
-        if status != 201:
-            raise SystemExit(f"no workspace could be made: {status} {answer.decode()}")
-        workspace = json.loads(answer)["id"]
+        workspace = created(port, admin_token(home), {"name": "Archive", "runtime": "external"})["id"]
     with contextlib.closing(sqlite3.connect(home / "molecule.db")) as database:
         database.execute(
             """WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)

@@ -1,0 +1,71 @@
+"""The server under measurement: started on a data directory of its own, asked over HTTP, stopped again."""
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def request(port, method, path, token=None, body=None):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    headers = {"Content-Type": "application/json"}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    with contextlib.closing(connection):
+        connection.request(method, path, body=json.dumps(body) if body else None, headers=headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+
+
+def created(port, token, body):
+    """Makes a workspace and answers with what the server said of it."""
+    status, answer = request(port, "POST", "/workspaces", token, body)
+    if status != 201:
+        raise SystemExit(f"no workspace could be made: {status} {answer.decode()}")
+    return json.loads(answer)
+
+
+def admin_token(home):
+    return (home / "admin.token").read_text().strip()
+
+
+@contextlib.contextmanager
+def server(program, home):
+    """A running server, its port, and the milliseconds until it was healthy."""
+    port = free_port()
+    environment = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG")}
+    environment |= {"MOLECULE_HOME": str(home), "RUST_LOG": "error"}
+    # A bus that is not there: the keychain of whoever measures is neither asked nor waited for.
+    environment["DBUS_SESSION_BUS_ADDRESS"] = "unix:path=/nonexistent/session-bus"
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        [program, "serve", "--port", str(port)], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )
+    try:
+        while True:
+            if process.poll() is not None:
+                raise SystemExit(f"{program} serve ended with code {process.returncode}")
+            with contextlib.suppress(OSError):
+                if request(port, "GET", "/health")[0] == 200:
+                    break
+            if time.perf_counter() - began > 60:
+                raise SystemExit("no healthy answer within a minute")
+            time.sleep(0.001)
+        yield process, port, (time.perf_counter() - began) * 1000
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
