@@ -69,3 +69,57 @@ def server(program, home):
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def connect(port):
+    stream = socket.create_connection(("127.0.0.1", port))
+    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return stream
+
+
+def piped(port, method, path, token, body):
+    """A request as bytes, to be written after others without waiting for their answers."""
+    text = json.dumps(body).encode()
+    head = (
+        f"{method} {path} HTTP/1.1\r\nHost: localhost:{port}\r\nAuthorization: Bearer {token}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(text)}\r\n\r\n"
+    )
+    return head.encode() + text
+
+
+def responses(stream, count):
+    """Reads `count` answers and says how many of them were a 200."""
+    good = seen = 0
+    rest = b""
+    while seen < count:
+        piece = stream.recv(1 << 16)
+        if not piece:
+            break
+        rest += piece
+        while True:
+            end = rest.find(b"\r\n\r\n")
+            if end < 0:
+                break
+            head = rest[:end].lower()
+            at = head.index(b"content-length:") + len(b"content-length:")
+            length = int(head[at:].split(b"\r\n", 1)[0])
+            if len(rest) < end + 4 + length:
+                break
+            seen += 1
+            good += head.startswith(b"http/1.1 200")
+            rest = rest[end + 4 + length :]
+    return good
+
+
+def cpu_seconds(process):
+    """CPU time of the process so far."""
+    if os.path.exists("/proc/self/stat"):
+        fields = open(f"/proc/{process.pid}/stat").read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    minutes, seconds = subprocess.check_output(["ps", "-o", "cputime=", "-p", str(process.pid)], text=True).strip().rsplit(":", 1)
+    return sum(int(part) * 60 ** (power + 1) for power, part in enumerate(reversed(minutes.split(":")))) + float(seconds)
+
+
+def memory_mb(process):
+    """Resident memory of the process, MB."""
+    return int(subprocess.check_output(["ps", "-o", "rss=", "-p", str(process.pid)], text=True)) / 1024

@@ -7,6 +7,7 @@ answers has its activity row on disk (synchronous=FULL) before it is sent; nginx
 
 import contextlib
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -99,6 +100,16 @@ def load(folder, run, url, token, connections, seconds):
     return requests / (micros / 1e6), p50 / 1000, p99 / 1000
 
 
+def spent(process):
+    """CPU seconds and bytes written by a process so far, where the system tells."""
+    try:
+        fields = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        written = re.search(r"wchar: (\d+)", pathlib.Path(f"/proc/{process.pid}/io").read_text())
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), int(written[1])
+    except OSError:
+        return 0.0, 0
+
+
 def compare(folder, ours, theirs, token, connections):
     """Rounds in turn: rows of (our rate, p50, p99, nginx's rate, p50, p99)."""
     rows = []
@@ -134,7 +145,7 @@ def main():
         with (
             nginx(folder, "agent", agent, AGENT.format(port=agent, reply=json.dumps(REPLY))),
             nginx(folder, "proxy", proxy, PROXY.format(port=proxy, agent=agent)),
-            server(program, home) as (_, port, _),
+            server(program, home) as (process, port, _),
         ):
             admin = admin_token(home)
             lead = created(port, admin, {"name": "Lead", "runtime": "external"})
@@ -155,12 +166,19 @@ def main():
 
             print(f"P1: messages of one agent to another, {CONNECTIONS} connections", flush=True)
             print(heading, flush=True)
+            before = spent(process)
             rows = compare(folder, ours, theirs, token, CONNECTIONS)
+            after = spent(process)
             ratio = median(row[0] / row[3] for row in rows)
             tail = median(row[2] / row[5] for row in rows)
             print(f"P1 requests/s, median ratio: {ratio:.2f} of nginx (target >= {TARGET_RATIO:.2f}: {verdict(ratio >= TARGET_RATIO)})")
             print(f"P1 p99, median ratio: {tail:.1f} x nginx (target <= {TARGET_P99:.0f}: {verdict(tail <= TARGET_P99)})")
 
+            requests = sum(row[0] for row in rows) * SECONDS + rows[0][0]  # with the warm-up
+            print(
+                f"P1 profile: {(after[0] - before[0]) / requests * 1e6:.0f} us of CPU and"
+                f" {(after[1] - before[1]) / requests / 1024:.1f} KiB written a message"
+            )
             print("P2: the same, 1 connection", flush=True)
             print(heading, flush=True)
             rows = compare(folder, ours, theirs, token, 1)

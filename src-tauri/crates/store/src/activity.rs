@@ -53,7 +53,7 @@ impl NewActivity {
     #[must_use]
     pub fn new(workspace: WorkspaceId, kind: &'static str) -> Self {
         Self {
-            id: id::fresh(),
+            id: id::appended(),
             workspace,
             kind,
             source_id: None,

@@ -10,6 +10,7 @@
 
 pub mod activity;
 pub mod approvals;
+mod checkpoint;
 pub mod delegations;
 pub mod inflight;
 pub mod instructions;

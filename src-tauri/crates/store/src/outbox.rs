@@ -80,7 +80,7 @@ pub(crate) fn insert(conn: &Connection, now: Timestamp, event: NewEvent) -> Resu
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?
     .execute(params![
-        id::fresh(),
+        id::appended(),
         event.kind.as_str(),
         event.workspace.map(|id| id.to_string()),
         event.recorded,

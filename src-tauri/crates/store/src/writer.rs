@@ -15,7 +15,9 @@ use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    Committed, Error, Now, Publish, Result, migrate,
+    Committed, Error, Now, Publish, Result,
+    checkpoint::Checkpoints,
+    migrate,
     outbox::{self, NewEvent},
 };
 
@@ -119,12 +121,15 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) fn start(path: &Path, now: Now, publish: Publish) -> std::result::Result<Self, migrate::OpenError> {
-        let conn = migrate::connect_writer(path)?;
+        let mut conn = migrate::connect_writer(path)?;
         let (queue, jobs) = mpsc::channel(QUEUE);
-        let thread = std::thread::Builder::new()
-            .name("store-writer".into())
-            .spawn(move || Loop { conn, now, publish, jobs, usual: 0 }.run())
-            .map_err(migrate::OpenError::Thread)?;
+        let path = path.to_owned();
+        let run = move || {
+            let checkpoints = Checkpoints::start(&path, &mut conn);
+            Loop { conn, now, publish, jobs, usual: 0, checkpoints }.run();
+        };
+        let thread =
+            std::thread::Builder::new().name("store-writer".into()).spawn(run).map_err(migrate::OpenError::Thread)?;
         Ok(Self { queue, thread: Arc::new(Mutex::new(Some(thread))) })
     }
 
@@ -158,6 +163,7 @@ struct Loop {
     jobs: mpsc::Receiver<Message>,
     /// How many jobs the last commit had.
     usual: usize,
+    checkpoints: Checkpoints,
 }
 
 impl Loop {
@@ -169,6 +175,7 @@ impl Loop {
             };
             if let Some(reply) = closing {
                 self.jobs.close();
+                self.checkpoints.stop();
                 if let Err(error) = self.conn.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);") {
                     tracing::warn!(%error, "the last checkpoint failed");
                 }
@@ -246,6 +253,7 @@ impl Loop {
         for job in batch {
             job.answer(failed.as_ref().map(commit_error));
         }
+        self.checkpoints.committed(&self.conn);
     }
 
     fn rollback(&self) {

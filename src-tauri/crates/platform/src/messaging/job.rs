@@ -66,7 +66,7 @@ pub struct Job {
 impl Job {
     pub(super) fn new(delivery: Delivery) -> Self {
         let Delivery { sender, target, message, options } = delivery;
-        Self { id: id::fresh(), sender, target, message, options, hop: 0, queues: false }
+        Self { id: id::appended(), sender, target, message, options, hop: 0, queues: false }
     }
 
     /// Whether it says something to the agent. What does not (`tasks/get`, `tasks/cancel`, unknown methods) leaves
