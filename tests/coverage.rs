@@ -7,6 +7,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
+    sync::LazyLock,
 };
 
 use regex::Regex;
@@ -49,12 +50,23 @@ impl Claims {
     }
 }
 
+fn pattern(text: &str) -> Regex {
+    Regex::new(text).unwrap()
+}
+
+static ROW: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?:^|[^A-Za-z0-9])[sS](\d{3})(?:[^0-9A-Za-z]|$)"));
+/// The attribute, further attributes and comments, then the function.
+static RUST_TEST: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"#\[(?:tokio::)?test(?:\([^\]]*\))?\]\s*(?:(?:#\[[^\n]*\]|//[^\n]*)\s*)*(?:async\s+)?fn\s+(\w+)")
+});
+static SCRIPT_TEST: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r#"\b(?:it|test|describe|step)(?:\.\w+)*\(\s*['"`]([^'"`]*)['"`]"#));
+
 /// The rows in a name: `s145_s147_busy` and `S145, S147: busy` alike.
 fn rows_of(name: &str) -> Vec<u16> {
-    let row = Regex::new(r"(?:^|[^A-Za-z0-9])[sS](\d{3})(?:[^0-9A-Za-z]|$)").unwrap();
     let mut found = Vec::new();
     let mut at = 0;
-    while let Some(hit) = row.captures_at(name, at) {
+    while let Some(hit) = ROW.captures_at(name, at) {
         found.push(hit[1].parse().unwrap());
         // The separator may begin the next row too.
         at = hit.get(1).unwrap().end();
@@ -63,24 +75,10 @@ fn rows_of(name: &str) -> Vec<u16> {
 }
 
 fn collect(tests: &mut Tests, file: &str, text: &str) {
-    let pattern = if file.ends_with(".rs") {
-        // The attribute, further attributes and comments, then the function.
-        r"#\[(?:tokio::)?test(?:\([^\]]*\))?\]\s*(?:(?:#\[[^\n]*\]|//[^\n]*)\s*)*(?:async\s+)?fn\s+(\w+)"
-    } else {
-        r#"\b(?:it|test|describe|step)(?:\.\w+)*\(\s*['"`]([^'"`]*)['"`]"#
-    };
-    for found in Regex::new(pattern).unwrap().captures_iter(text) {
+    let pattern = if file.ends_with(".rs") { &RUST_TEST } else { &SCRIPT_TEST };
+    for found in pattern.captures_iter(text) {
         for row in rows_of(&found[1]) {
             tests.entry(row).or_default().insert(format!("{} ({file})", &found[1]));
-        }
-    }
-    // Table tests of proptest stand in a macro, one attribute and one function a test.
-    if file.ends_with(".rs") {
-        let rest = Regex::new(r"#\[test\]\s*fn\s+(\w+)\s*\(").unwrap();
-        for found in rest.captures_iter(text) {
-            for row in rows_of(&found[1]) {
-                tests.entry(row).or_default().insert(format!("{} ({file})", &found[1]));
-            }
         }
     }
 }

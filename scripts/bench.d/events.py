@@ -27,9 +27,9 @@ WARM_UP = 8
 BUDGET_P99_MS, BUDGET_STALLED_MB = 100, 10
 
 
-def socket_of(port, token, since=None):
-    """A WebSocket after its handshake, and what came with it."""
-    stream = connect(port)
+def socket_of(port, token, since=None, receive_buffer=None):
+    """A WebSocket after its handshake."""
+    stream = connect(port, receive_buffer)
     path = "/ws" if since is None else f"/ws?since={since}"
     key = base64.b64encode(os.urandom(16)).decode()
     stream.sendall(
@@ -143,7 +143,7 @@ def main():
                 if stalled is None:
                     first = event_seq(port, admin)
                     before = memory_mb(process)
-                    stalled = stack.enter_context(contextlib.closing(socket_of(port, admin, first)))
+                    stalled = stack.enter_context(contextlib.closing(socket_of(port, admin, first, 4096)))
                 most = max(most, memory_mb(process))
         stop.set()
         reporter.join()

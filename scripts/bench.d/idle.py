@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 
-from start import request, server
+from program import request, server
 
 AGENTS = 20
 BUDGET_PERCENT = 2.0

@@ -71,8 +71,12 @@ def server(program, home):
             process.wait()
 
 
-def connect(port):
-    stream = socket.create_connection(("127.0.0.1", port))
+def connect(port, receive_buffer=None):
+    """A connection; with a small buffer of its own, what is not read stays with the server."""
+    stream = socket.socket()
+    if receive_buffer:
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    stream.connect(("127.0.0.1", port))
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return stream
 

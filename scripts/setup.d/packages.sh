@@ -49,6 +49,12 @@ need_build_packages() {
   need deb:ca-certificates ca-certificates - "package downloads over TLS"
 }
 
+need_bench_packages() {
+  need 'cmd:nginx|/usr/sbin/nginx' nginx nginx "what the proxy of messages is measured against"
+  need cmd:wrk wrk wrk "makes the load of a benchmark"
+  need cmd:ps procps - "tells what memory a server takes"
+}
+
 # macOS and Windows have their own web view; only Linux needs these.
 need_window_packages() {
   [ "$(system)" != brew ] || return 0
