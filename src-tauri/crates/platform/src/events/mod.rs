@@ -4,14 +4,18 @@
 //! (heartbeats, typing) are published directly and carry none. Sockets and streams subscribe here, and so
 //! do the idle timers of forwards. Hot path: fan-out.
 
+mod feed;
 mod replay;
 mod routes;
 mod sse;
 mod ws;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, AtomicUsize, Ordering},
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicI64, AtomicUsize, Ordering},
+    },
 };
 
 use molecule_model::{
@@ -22,10 +26,16 @@ use molecule_store::Committed;
 pub use replay::{Replay, replay};
 pub use routes::router;
 use serde_json::Value;
-use tokio::sync::broadcast;
+use tokio::sync::broadcast::{
+    self,
+    error::{RecvError, TryRecvError},
+};
 
-/// Events that a subscriber may lag behind before it is told to read the snapshot again.
+/// Events that a subscriber may lag behind.
 const BUFFER: usize = 4096;
+/// JSON of events that is held for those who lag behind, bytes; what it is parsed into takes a few times as much.
+/// Whoever needs older ones reads them from the outbox, so that one who sleeps costs no memory (TARGETS P6).
+const HELD: usize = 1 << 20;
 
 /// An event ready to send, encoded once for all sockets.
 #[derive(Debug)]
@@ -43,14 +53,59 @@ pub struct Published {
 /// The bus. Cheap to clone.
 #[derive(Clone)]
 pub struct Bus {
-    sender: broadcast::Sender<Arc<Published>>,
+    sender: broadcast::Sender<Weak<Published>>,
+    held: Arc<Mutex<Held>>,
     last_seq: Arc<AtomicI64>,
     sockets: Arc<AtomicUsize>,
 }
 
 impl Default for Bus {
     fn default() -> Self {
-        Self { sender: broadcast::Sender::new(BUFFER), last_seq: Arc::default(), sockets: Arc::default() }
+        Self {
+            sender: broadcast::Sender::new(BUFFER),
+            held: Arc::default(),
+            last_seq: Arc::default(),
+            sockets: Arc::default(),
+        }
+    }
+}
+
+/// The newest events: what keeps them alive until their subscribers have read them.
+#[derive(Default)]
+struct Held {
+    events: VecDeque<Arc<Published>>,
+    bytes: usize,
+}
+
+impl Held {
+    fn push(&mut self, event: Arc<Published>) {
+        self.bytes += event.json.len();
+        self.events.push_back(event);
+        while self.events.len() > BUFFER || (self.bytes > HELD && self.events.len() > 1) {
+            let gone = self.events.pop_front();
+            self.bytes -= gone.map_or(0, |event| event.json.len());
+        }
+    }
+}
+
+/// Everything that is published from the subscription on.
+pub struct Listening(broadcast::Receiver<Weak<Published>>);
+
+impl Listening {
+    /// The next event.
+    ///
+    /// # Errors
+    /// `Lagged` where events were dropped in between, `Closed` at the server's end.
+    pub async fn recv(&mut self) -> Result<Arc<Published>, RecvError> {
+        self.0.recv().await?.upgrade().ok_or(RecvError::Lagged(1))
+    }
+
+    /// The next event, where there is one already.
+    ///
+    /// # Errors
+    /// As [`Self::recv`], and `Empty`.
+    pub fn try_recv(&mut self) -> Result<Arc<Published>, TryRecvError> {
+        self.0.try_recv()?.upgrade().ok_or(TryRecvError::Lagged(1))
     }
 }
 
@@ -78,19 +133,26 @@ impl Bus {
                 whole.entry(key.clone()).or_insert_with(|| value.clone());
             }
         }
-        drop(self.sender.send(Arc::new(Published { json: whole.to_string(), envelope, workspace, kind })));
+        self.hand_out(Published { json: whole.to_string(), envelope, workspace, kind });
     }
 
     fn send(&self, kind: EventKind, workspace: Option<WorkspaceId>, envelope: Envelope) {
         let json = serde_json::to_string(&envelope).unwrap_or_default();
+        self.hand_out(Published { envelope, workspace, json, kind });
+    }
+
+    fn hand_out(&self, event: Published) {
+        let event = Arc::new(event);
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         // No subscriber is no error.
-        drop(self.sender.send(Arc::new(Published { envelope, workspace, json, kind })));
+        drop(self.sender.send(Arc::downgrade(&event)));
+        held.push(event);
     }
 
     /// Everything from now on.
     #[must_use]
-    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Published>> {
-        self.sender.subscribe()
+    pub fn subscribe(&self) -> Listening {
+        Listening(self.sender.subscribe())
     }
 
     /// The number of the newest event that was published.

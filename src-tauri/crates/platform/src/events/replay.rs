@@ -6,48 +6,55 @@ use serde_json::json;
 
 use crate::activity;
 
-/// Most events that one resume replays; beyond it the snapshot is cheaper.
-pub const MOST: usize = 5_000;
+/// Most events that a resume replays; beyond it the snapshot is cheaper.
+const MOST: i64 = 50_000;
+/// Events in one page of a replay.
+const PAGE: usize = 500;
 
 /// What a client that asks for `since` gets.
 #[derive(Debug)]
 pub enum Replay {
-    /// These, then whatever follows on the bus.
+    /// The next of them, oldest first; none where the client is up to date.
     Events(Vec<Envelope>),
     /// It is too far behind, or its number lies ahead of ours: read the snapshot.
     TooFar,
 }
 
-/// Collects what came after event number `since`.
+/// The first page of what came after event number `since`.
 ///
 /// # Errors
 /// When the outbox cannot be read.
 pub fn replay(conn: &Connection, since: i64) -> molecule_store::Result<Replay> {
     let (first, last) = (outbox::first_seq(conn)?, outbox::last_seq(conn)?);
     let pruned = since + 1 < first && last > 0;
-    if since < 0 || since > last || pruned {
+    if since < 0 || since > last || pruned || last - since > MOST {
         return Ok(Replay::TooFar);
     }
-    let rows = outbox::since(conn, since, MOST + 1)?;
-    if rows.len() > MOST {
-        return Ok(Replay::TooFar);
-    }
-    let mut events = Vec::with_capacity(rows.len());
-    for row in rows {
-        let payload = match (row.payload, row.activity_seq) {
-            (Some(payload), _) => Some(payload),
-            (None, Some(activity)) => activity::mirror_payload(conn, &row.event_type, activity)?,
-            (None, None) => Some(json!({})),
-        };
-        // A mirrored row that retention removed has nothing left to tell.
-        let Some(payload) = payload else { continue };
-        events.push(Envelope {
-            event: row.event_type,
-            workspace_id: row.workspace_id.unwrap_or_default(),
-            timestamp: row.created_at,
-            payload,
-            seq: Some(row.seq),
-        });
+    let (mut from, mut events) = (since, Vec::new());
+    // A page of which nothing is left to tell is not the end.
+    while events.is_empty() {
+        let rows = outbox::since(conn, from, PAGE)?;
+        let Some(newest) = rows.last() else { break };
+        from = newest.seq;
+        for row in rows {
+            events.extend(told(conn, row)?);
+        }
     }
     Ok(Replay::Events(events))
+}
+
+/// The event of a row; none where retention removed the row that it mirrors.
+fn told(conn: &Connection, row: outbox::Stored) -> molecule_store::Result<Option<Envelope>> {
+    let payload = match (row.payload, row.activity_seq) {
+        (Some(payload), _) => Some(payload),
+        (None, Some(activity)) => activity::mirror_payload(conn, &row.event_type, activity)?,
+        (None, None) => Some(json!({})),
+    };
+    Ok(payload.map(|payload| Envelope {
+        event: row.event_type,
+        workspace_id: row.workspace_id.unwrap_or_default(),
+        timestamp: row.created_at,
+        payload,
+        seq: Some(row.seq),
+    }))
 }

@@ -1,6 +1,6 @@
 //! `GET /workspaces/:id/events/stream`: one workspace's events as server-sent events (10 §14.5).
 
-use std::{convert::Infallible, sync::Arc};
+use std::convert::Infallible;
 
 use axum::{
     body::{Body, Bytes},
@@ -13,9 +13,8 @@ use molecule_model::WorkspaceId;
 use molecule_store::workspaces;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::broadcast::{Receiver, error::RecvError};
 
-use super::{Published, Replay, replay};
+use super::feed::{Feed, Heard};
 use crate::{App, AppError, AppResult};
 
 #[derive(Debug, Deserialize)]
@@ -40,36 +39,33 @@ pub(super) async fn stream_events(
         .await
         .map_err(|error| AppError::internal("failed to verify workspace", &error))?;
     found.ok_or_else(missing)?;
-    let mut frames = vec![Bytes::from_static(b": ping\n\n")];
-    let mut sent = 0;
-    if let Some(since) = resume.since {
-        match app.store.read(move |conn| replay(conn, since)).await? {
-            Replay::Events(events) => {
-                for event in events {
-                    sent = event.seq.unwrap_or(sent);
-                    if event.workspace_id == id.to_string() {
-                        frames.push(frame(&event.event, event.timestamp.as_micros(), &event.payload, event.seq));
-                    }
-                }
-            }
-            Replay::TooFar => frames.push(frame("RESYNC", app.now().as_micros(), &json!({}), None)),
-        }
-    }
-    let state = (live, app.tasks.stopping());
-    let rest = stream::unfold(state, move |(mut live, stopping)| async move {
+    let state = (Feed::new(app.clone(), live, resume.since), app.tasks.stopping());
+    let rest = stream::unfold(state, move |(mut feed, stopping)| async move {
         loop {
-            let next = tokio::select! {
-                next = next(&mut live) => next?,
+            let heard = tokio::select! {
+                heard = feed.next() => heard?,
                 () = stopping.cancelled() => return None,
             };
-            let seen = next.envelope.seq.is_some_and(|seq| seq <= sent);
-            if next.workspace == Some(id) && !seen {
-                let e = &next.envelope;
-                return Some((frame(&e.event, e.timestamp.as_micros(), &e.payload, e.seq), (live, stopping)));
-            }
+            let event = match &heard {
+                Heard::Live(event) if event.workspace == Some(id) => &event.envelope,
+                Heard::Again(event) if event.workspace_id == id.to_string() => event,
+                Heard::Live(_) | Heard::Again(_) => continue,
+                Heard::Resync => {
+                    let frame = frame("RESYNC", feed.now().as_micros(), &json!({}), None);
+                    return Some((frame, (feed, stopping)));
+                }
+                Heard::TooSlow => {
+                    // What a slow reader missed is logged and left out (10 §14.5).
+                    tracing::warn!(workspace_id = %id, "a slow event stream missed events");
+                    continue;
+                }
+            };
+            let frame = frame(&event.event, event.timestamp.as_micros(), &event.payload, event.seq);
+            return Some((frame, (feed, stopping)));
         }
     });
-    let body = Body::from_stream(stream::iter(frames).chain(rest).map(Ok::<_, Infallible>));
+    let first = stream::iter([Bytes::from_static(b": ping\n\n")]);
+    let body = Body::from_stream(first.chain(rest).map(Ok::<_, Infallible>));
     let headers = [
         (header::CONTENT_TYPE, "text/event-stream"),
         (header::CACHE_CONTROL, "no-cache"),
@@ -77,17 +73,6 @@ pub(super) async fn stream_events(
         (header::HeaderName::from_static("x-accel-buffering"), "no"),
     ];
     Ok((headers, body).into_response())
-}
-
-/// The next event; what a slow reader missed is logged and left out (10 §14.5).
-async fn next(live: &mut Receiver<Arc<Published>>) -> Option<Arc<Published>> {
-    loop {
-        match live.recv().await {
-            Ok(event) => return Some(event),
-            Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "a slow event stream missed events"),
-            Err(RecvError::Closed) => return None,
-        }
-    }
 }
 
 fn frame(kind: &str, micros: i64, payload: &Value, seq: Option<i64>) -> Bytes {

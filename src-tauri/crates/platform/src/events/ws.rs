@@ -1,7 +1,5 @@
 //! `GET /ws`: every event as one text frame (10 §15, R-4, R-20, R-43, R-87, R-99).
 
-use std::sync::Arc;
-
 use axum::{
     Extension,
     extract::{
@@ -15,9 +13,11 @@ use futures_util::{SinkExt, StreamExt, stream::SplitSink};
 use molecule_model::{Timestamp, WorkspaceId, access};
 use molecule_store::workspaces;
 use serde::Deserialize;
-use tokio::sync::broadcast::{Receiver, error::RecvError};
 
-use super::{Published, Replay, replay};
+use super::{
+    Listening,
+    feed::{Feed, Heard},
+};
 use crate::{App, AppError, AppResult, auth::Caller};
 
 /// Close code "try again later": reconnect and read the snapshot.
@@ -85,58 +85,35 @@ async fn listener(app: &App, caller: &Caller, headers: &HeaderMap) -> AppResult<
     }
 }
 
-async fn serve(
-    app: App,
-    socket: WebSocket,
-    mut live: Receiver<Arc<Published>>,
-    listener: Listener,
-    since: Option<i64>,
-) {
+async fn serve(app: App, socket: WebSocket, live: Listening, listener: Listener, since: Option<i64>) {
     let (mut sink, mut stream) = socket.split();
     let stopping = app.tasks.stopping();
-    let mut sent = 0;
-    if let Some(since) = since {
-        match app.store.read(move |conn| replay(conn, since)).await {
-            Ok(Replay::Events(events)) => {
-                for event in events {
-                    sent = event.seq.unwrap_or(sent);
-                    let about = WorkspaceId::parse_loose(&event.workspace_id);
-                    let text = serde_json::to_string(&event).unwrap_or_default();
-                    if hears(&app, listener, about).await && sink.send(Message::Text(text.into())).await.is_err() {
-                        return;
-                    }
-                }
-            }
-            Ok(Replay::TooFar) | Err(_) => {
-                sent = app.bus.last_seq();
-                if resync(&mut sink, app.now()).await.is_err() {
-                    return;
-                }
-            }
-        }
-    }
+    let mut feed = Feed::new(app.clone(), live, since);
     loop {
-        tokio::select! {
-            event = live.recv() => match event {
-                Ok(event) => {
-                    if event.envelope.seq.is_some_and(|seq| seq <= sent) || !hears(&app, listener, event.workspace).await {
-                        continue;
-                    }
-                    if sink.send(Message::Text(event.json.as_str().into())).await.is_err() {
-                        return;
-                    }
-                }
-                Err(RecvError::Lagged(_)) if since.is_some() => {
-                    if resync(&mut sink, app.now()).await.is_err() {
-                        return;
-                    }
-                }
-                Err(RecvError::Lagged(_)) => return close(&mut sink, TRY_AGAIN, "too slow: reconnect and read again").await,
-                Err(RecvError::Closed) => return close(&mut sink, GOING_AWAY, "stopping").await,
-            },
+        let heard = tokio::select! {
+            heard = feed.next() => heard,
             // What a client says is read and discarded (10 §15.2).
-            said = stream.next() => if !matches!(said, Some(Ok(_))) { return },
-            () = stopping.cancelled() => return close(&mut sink, GOING_AWAY, "stopping").await,
+            said = stream.next() => match said {
+                Some(Ok(_)) => continue,
+                _ => return,
+            },
+            () = stopping.cancelled() => None,
+        };
+        let (about, text) = match heard {
+            Some(Heard::Live(event)) => (event.workspace, event.json.as_str().into()),
+            Some(Heard::Again(event)) => {
+                let text = serde_json::to_string(&event).unwrap_or_default();
+                (WorkspaceId::parse_loose(&event.workspace_id), text.into())
+            }
+            Some(Heard::Resync) => match resync(&mut sink, app.now()).await {
+                Ok(()) => continue,
+                Err(_) => return,
+            },
+            Some(Heard::TooSlow) => return close(&mut sink, TRY_AGAIN, "too slow: reconnect and read again").await,
+            None => return close(&mut sink, GOING_AWAY, "stopping").await,
+        };
+        if hears(&app, listener, about).await && sink.send(Message::Text(text)).await.is_err() {
+            return;
         }
     }
 }

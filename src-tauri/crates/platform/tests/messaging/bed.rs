@@ -11,14 +11,13 @@ use molecule_platform::{
     App, Clock, Config, SystemClock,
     auth::{fresh, issue},
     config::PortChoice,
-    events::Published,
+    events::{Listening, Published},
     registry::SystemNames,
     server::{self, Server},
 };
 use molecule_store::workspaces::{self, NewWorkspace};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
-use tokio::sync::broadcast::Receiver;
 
 /// Long enough for a slow machine; reached only by a test that fails.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -211,7 +210,7 @@ impl Drop for Bed {
 }
 
 /// The bus, read in order.
-pub struct Events(Receiver<Arc<Published>>);
+pub struct Events(Listening);
 
 impl Events {
     /// The next event of this kind.

@@ -6,13 +6,12 @@ use molecule_model::{Timestamp, WorkspaceId, event::EventKind};
 use molecule_platform::{
     App, Clock, Config, ManualClock,
     config::PortChoice,
-    events::Published,
+    events::{Listening, Published},
     server::{self, Server},
 };
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::sync::broadcast;
 
 /// Says where it listens and lives until its stdin ends.
 pub const WELL_BEHAVED: &str = r#"echo '{"listening":"http://127.0.0.1:41234"}'; while read -r line; do :; done"#;
@@ -200,7 +199,7 @@ impl Bed {
 }
 
 /// Events from a moment on.
-pub struct Heard(broadcast::Receiver<Arc<Published>>);
+pub struct Heard(Listening);
 
 impl Heard {
     /// The next event of one of these kinds.
