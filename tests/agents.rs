@@ -15,6 +15,7 @@ mod agents {
     mod demo;
     mod dialects;
     mod external;
+    mod files;
     mod interrupted;
     mod kills;
     mod mcp;

@@ -38,6 +38,7 @@ const inflight = new Map();
 const secrets = new Map();
 const waiting = new Map();
 const canceled = new Set();
+const uploads = new Map();
 let viewport = { x: 0, y: 0, zoom: 1 };
 let accepting = null;
 
@@ -80,13 +81,14 @@ function record(row) {
   return whole;
 }
 
+const attached = new Map();
 const ask = (messageId, text, metadata = {}) => ({
   jsonrpc: '2.0', id: messageId, method: 'message/stream',
-  params: { message: { kind: 'message', role: 'user', messageId, parts: [{ kind: 'text', text }] }, metadata },
+  params: { message: { kind: 'message', role: 'user', messageId, parts: [...(text ? [{ kind: 'text', text }] : []), ...(attached.get(messageId) ?? [])] }, metadata },
 });
 const answer = (text, taskId, trace = [], usage = { input_tokens: 240, output_tokens: 410 }) => ({
   jsonrpc: '2.0', id: taskId,
-  result: { kind: 'message', role: 'agent', messageId: randomUUID(), taskId, parts: [{ kind: 'text', text }], metadata: { tool_trace: trace }, usage },
+  result: { kind: 'message', role: 'agent', messageId: randomUUID(), taskId, parts: [{ kind: 'text', text }, ...(attached.get(taskId) ?? [])], metadata: { tool_trace: trace }, usage },
 });
 
 // --- Scenes ------------------------------------------------------------------------------------------------
@@ -435,6 +437,36 @@ async function route(request, response, url) {
       return json(response, 201, kind === 'url' ? { url: `http://127.0.0.1:${PORT}/as/${TOKEN}` } : { auth_token: TOKEN });
     }
     case 'DELETE pauses': return json(response, 200, { status: 'lifted' });
+    case 'POST chat': {
+      // A form as browsers write it; every file is kept as it came.
+      const pieces = [];
+      for await (const piece of request) pieces.push(piece);
+      const raw = Buffer.concat(pieces);
+      if (raw.length > 50 * 1024 * 1024) return json(response, 413, { error: 'the upload is larger than 50 MiB', code: 'upload_too_large' });
+      await wait(300);
+      const boundary = `--${/boundary=(.+)$/.exec(request.headers['content-type'])[1]}`;
+      const files = [];
+      for (let from = raw.indexOf(boundary); from >= 0;) {
+        const end = raw.indexOf(boundary, from + 1);
+        if (end < 0) break;
+        const head = raw.indexOf('\r\n\r\n', from);
+        const about = raw.subarray(from, head).toString();
+        const name = /filename="([^"]*)"/.exec(about)?.[1]?.replace(/[^A-Za-z0-9._-]/g, '_') || 'file';
+        const type = /content-type: (.+)/i.exec(about)?.[1]?.trim();
+        const path = `/workspace/.molecule/chat-uploads/${randomUUID().replaceAll('-', '')}-${name}`;
+        const bytes = raw.subarray(head + 4, end - 2);
+        uploads.set(path, { bytes, type });
+        files.push({ uri: `workspace:${path}`, name, mimeType: type, size: bytes.length });
+        from = end;
+      }
+      return json(response, 200, { files });
+    }
+    case 'GET chat': {
+      const found = uploads.get(url.searchParams.get('path'));
+      if (!found) return json(response, 404, { error: 'file not found' });
+      response.writeHead(200, { 'Content-Type': found.type ?? 'application/octet-stream' });
+      return response.end(found.bytes);
+    }
     case 'POST pause':
       agent.status = 'paused';
       emit('WORKSPACE_PAUSED', id, { name: agent.name });
@@ -474,7 +506,9 @@ async function message(request, response, agent) {
     return json(response, 200, { jsonrpc: '2.0', id: asked.id, result: { kind: 'task', id: asked.params.id, status: { state: 'canceled' } } });
   }
   const messageId = asked.method === 'tasks/resubscribe' ? asked.params.id : asked.params.message.messageId;
-  const question = asked.params.message?.parts?.map((part) => part.text).join('\n') ?? '';
+  const question = asked.params.message?.parts?.map((part) => part.text ?? '').join('\n').trim() ?? '';
+  const files = asked.params.message?.parts?.filter((part) => part.kind === 'file') ?? [];
+  if (files.length > 0) attached.set(messageId, files);
   if (asked.method === 'message/stream' && !live.has(messageId)) {
     if (/no key/i.test(question)) {
       const text = 'No key for Anthropic is stored. Add ANTHROPIC_API_KEY in Settings, then send this again.';

@@ -25,6 +25,40 @@ const lead = 'aaaaaaaa-0000-4000-8000-000000000001';
 const open = (id) => async (page) => { await page.click(`[data-row="${id}"], [data-agent="${id}"] > button`); await page.waitForTimeout(700); };
 const view = (name) => async (page) => { await page.click(`nav >> text=${name}`).catch(() => page.click(`nav [aria-label="${name}"]`)); await page.waitForTimeout(500); };
 
+/** Files as a person picks them: a drawn chart, and two that are only a name and a size. */
+async function pick(page) {
+  const chart = await page.evaluate(() => {
+    const canvas = Object.assign(document.createElement('canvas'), { width: 640, height: 360 });
+    const brush = canvas.getContext('2d');
+    brush.fillStyle = '#f4f1ea';
+    brush.fillRect(0, 0, 640, 360);
+    [92, 88, 41, 39, 36, 35, 33].forEach((value, day) => {
+      brush.fillStyle = day === 2 ? '#b4552d' : '#3d7d74';
+      brush.fillRect(40 + day * 84, 330 - value * 3, 56, value * 3);
+    });
+    return canvas.toDataURL('image/png').split(',')[1];
+  });
+  await page.setInputFiles('input[type=file]', [
+    { name: 'trials by day.png', mimeType: 'image/png', buffer: Buffer.from(chart, 'base64') },
+    { name: 'exit-interviews-2026-q3-raw-answers-with-comments.csv', mimeType: 'text/csv', buffer: Buffer.alloc(412_000, 'a') },
+    { name: 'notes.md', mimeType: 'text/markdown', buffer: Buffer.from('# Day 3') },
+  ]);
+}
+async function hold(page) {
+  const data = await page.evaluateHandle(() => {
+    const held = new DataTransfer();
+    held.items.add(new File(['x'], 'x.txt'));
+    return held;
+  });
+  await page.dispatchEvent('.chat', 'dragenter', { dataTransfer: data });
+  await page.waitForTimeout(200);
+}
+async function slow(page) {
+  const wire = await page.context().newCDPSession(page);
+  await wire.send('Network.emulateNetworkConditions', { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: 160_000 });
+}
+const data = 'aaaaaaaa-0000-4000-8000-000000000003';
+
 /** name, scene, size, what to do before the picture */
 const SHOTS = [
   ['canvas-chat', 'still', WIDE, open(lead)],
@@ -57,6 +91,12 @@ const SHOTS = [
   ['keys', 'still', WIDE, async (page) => { await view('Templates')(page); await page.click('.row-card:has-text("Release crew") button'); await page.waitForTimeout(500); }],
   ['chat-live', 'demo', WIDE, async (page) => { await open(lead)(page); await page.fill('textarea', 'Why do trials stop on day 3? Fix it.'); await page.keyboard.press('Enter'); await page.waitForTimeout(5200); }],
   ['chat-done', 'demo', WIDE, async (page) => { await open(lead)(page); await page.fill('textarea', 'Why do trials stop on day 3?'); await page.keyboard.press('Enter'); await page.waitForSelector('[data-state="done"]', { timeout: 40_000 }); await page.click('.leg-head >> nth=0'); await page.waitForTimeout(700); }],
+  ...[WIDE, SMALL].flatMap((size) => [
+    ['files-waiting', 'demo', size, async (page) => { await open(data)(page); await pick(page); await page.fill('textarea', 'What happens on day 3?'); await page.setInputFiles('input[type=file]', [{ name: 'session-recording.mp4', mimeType: 'video/mp4', buffer: Buffer.alloc(31 << 20) }]); await page.waitForTimeout(400); }],
+    ['files-uploading', 'demo', size, async (page) => { await open(data)(page); await pick(page); await page.fill('textarea', 'What happens on day 3?'); await slow(page); await page.keyboard.press('Enter'); await page.waitForTimeout(1600); }],
+    ['files-sent', 'demo', size, async (page) => { await open(data)(page); await pick(page); await page.fill('textarea', 'What happens on day 3?'); await page.keyboard.press('Enter'); await page.waitForSelector('[data-state="done"]', { timeout: 40_000 }); await page.reload(); await page.waitForSelector('.picture img'); await page.waitForTimeout(900); }],
+    ['files-drop', 'demo', size, async (page) => { await open(data)(page); await hold(page); }],
+  ]),
   ['chat-error', 'demo', WIDE, async (page) => { await open(lead)(page); await page.fill('textarea', 'Ask with no key'); await page.keyboard.press('Enter'); await page.waitForTimeout(900); }],
 ];
 

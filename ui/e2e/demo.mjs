@@ -3,12 +3,14 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { accessibility, overlaps, smallText } from './measures.mjs';
 import { ask, isAlive, openChat, openPage, startBrowser, startServer } from './support.mjs';
 
 const ONLINE_MS = 15_000;
+/** One grey pixel. */
+const DOT = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg==';
 const QUESTION = 'What should we change next?';
 const SMALL = { width: 1024, height: 700 };
 const LARGE = { width: 1440, height: 900 };
@@ -104,6 +106,43 @@ try {
   assert.ok(again.includes(QUESTION));
   assert.equal(again, said);
   done('a reload shows the same chat, word by word');
+
+  const notes = Buffer.from(`# Notes\nThe day is ${randomUUID()}.\n`);
+  await page.setInputFiles('input[type=file]', [
+    { name: 'my notes.md', mimeType: 'text/markdown', buffer: notes },
+    { name: 'dot.png', mimeType: 'image/png', buffer: Buffer.from(DOT, 'base64') },
+    { name: 'wrong.txt', mimeType: 'text/plain', buffer: Buffer.from('x') },
+    { name: 'film.mp4', mimeType: 'video/mp4', buffer: Buffer.alloc(25 * 1024 * 1024 + 1) },
+  ]);
+  await page.getByText('film.mp4 is 25.0 MB; 25 MB is the most for one file.').waitFor();
+  await page.getByRole('button', { name: 'Remove wrong.txt' }).press('Enter');
+  await page.getByText('wrong.txt').waitFor({ state: 'detached' });
+  assert.deepEqual(await accessibility(page), [], 'files that wait');
+  await ask(page, 'Read my notes');
+  const withFiles = ended.filter({ hasText: 'Read my notes' });
+  await withFiles.waitFor();
+  const [{ request_body: sent }] = await server.get(`/workspaces/${lead.id}/activity?type=a2a_receive&source=canvas&limit=1`);
+  const [words, ...files] = sent.params.message.parts;
+  assert.equal(words.text, 'Read my notes');
+  assert.deepEqual(files.map(({ kind, file }) => [kind, file.name, file.mimeType, file.size]), [
+    ['file', 'my_notes.md', 'text/markdown', notes.length],
+    ['file', 'dot.png', 'image/png', Buffer.from(DOT, 'base64').length],
+  ]);
+  for (const again of [false, true]) {
+    if (again) {
+      await page.reload();
+      await openChat(page, lead.id);
+    }
+    await withFiles.getByRole('img', { name: 'dot.png' }).waitFor();
+    assert.equal(await withFiles.getByRole('img', { name: 'dot.png' }).evaluate((picture) => picture.naturalWidth), 1, 'the picture is drawn');
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      withFiles.getByRole('button', { name: /^Download ?my_notes\.md/ }).click(),
+    ]);
+    assert.equal(download.suggestedFilename(), 'my_notes.md');
+    assert.deepEqual(await readFile(await download.path()), notes);
+  }
+  done('files go along with a message, are drawn or fetched back byte for byte, and are there after a reload');
 
   await watch(page);
   await ask(page, 'Publish the plan');

@@ -3,13 +3,15 @@
  * so the same page runs in a browser tab and in the app's window.
  */
 import type {
-  ActivityRow, AppState, Approval, BrokenTemplate, Connection, CreatedWorkspace, CreateWorkspace, Health, Inflight, KeyCheck, LiveEvent,
+  ActivityRow, AppState, Approval, Attachment, BrokenTemplate, Connection, CreatedWorkspace, CreateWorkspace, Health, Inflight, KeyCheck, LiveEvent,
   LocalServer, OrgImportResult, OrgTemplate, Secret, Session, Template, Viewport, Workspace,
 } from '@/api/types';
 
 const TOKEN_KEY = 'molecule.session';
 const DEFAULT_TIMEOUT_MS = 15_000;
 const IMPORT_TIMEOUT_MS = 120_000;
+/** An upload that moves nothing for so long is given up; the server itself waits a minute for an agent. */
+const UPLOAD_STILL_MS = 150_000;
 const RECONNECT_FIRST_MS = 1_000;
 const RECONNECT_MAX_MS = 30_000;
 
@@ -128,8 +130,8 @@ function send(method: string, path: string, { body, signal, anonymous }: Options
 
 const pause = (ms: number) => new Promise<void>((done) => setTimeout(done, ms));
 
-function retryAfterOf(response: Response, body: unknown): number | undefined {
-  const header = Number(response.headers.get('Retry-After'));
+function retryAfterOf(said: string | null, body: unknown): number | undefined {
+  const header = Number(said);
   if (Number.isFinite(header) && header > 0) return header;
   const inBody = (body as { retry_after?: unknown } | null)?.retry_after;
   return typeof inBody === 'number' ? inBody : undefined;
@@ -137,6 +139,10 @@ function retryAfterOf(response: Response, body: unknown): number | undefined {
 
 async function refusal(response: Response): Promise<ApiError> {
   const raw = await response.text().catch(() => '');
+  return refusalOf(response.status, raw, response.headers.get('Retry-After'));
+}
+
+function refusalOf(status: number, raw: string, retryAfter: string | null): ApiError {
   let body: unknown = raw;
   try {
     body = JSON.parse(raw);
@@ -145,13 +151,13 @@ async function refusal(response: Response): Promise<ApiError> {
   }
   const said = (body as { error?: unknown } | null)?.error;
   const code = (body as { code?: unknown } | null)?.code;
-  if (response.status === 401) void confirmSignedOut();
+  if (status === 401) void confirmSignedOut();
   return new ApiError(
-    typeof said === 'string' && said ? said : `The server answered ${response.status}.`,
-    response.status,
+    typeof said === 'string' && said ? said : `The server answered ${status}.`,
+    status,
     typeof code === 'string' ? code : undefined,
     body,
-    retryAfterOf(response, body),
+    retryAfterOf(retryAfter, body),
   );
 }
 
@@ -226,6 +232,52 @@ async function a2a(id: string, body: unknown, signal?: AbortSignal): Promise<A2A
     return { kind: 'stream', events: eventsOf(response) };
   }
   return { kind: 'reply', status: response.status, body: await response.json() };
+}
+
+export interface Uploaded { files: Attachment[] }
+
+/**
+ * Sends files on their way to an agent. `onShare` hears how much of it is there, as a share of 1: only the older
+ * kind of request tells. It may take as long as something moves.
+ */
+function upload(
+  id: string, files: readonly { name: string; blob: Blob }[], onShare: (share: number) => void, signal: AbortSignal,
+): Promise<Uploaded> {
+  const form = new FormData();
+  for (const file of files) form.append('files', file.blob, file.name);
+  return new Promise((done, failed) => {
+    const call = new XMLHttpRequest();
+    let still: ReturnType<typeof setTimeout> | undefined;
+    const moved = () => {
+      clearTimeout(still);
+      still = setTimeout(() => call.abort(), UPLOAD_STILL_MS);
+    };
+    const end = (settle: () => void) => {
+      clearTimeout(still);
+      signal.removeEventListener('abort', cancel);
+      settle();
+    };
+    const cancel = () => call.abort();
+    signal.addEventListener('abort', cancel);
+    call.upload.onprogress = (event) => {
+      moved();
+      if (event.lengthComputable && event.total > 0) onShare(event.loaded / event.total);
+    };
+    call.onload = () => end(() => {
+      if (call.status < 200 || call.status >= 300) return failed(refusalOf(call.status, call.responseText, call.getResponseHeader('Retry-After')));
+      try {
+        done(JSON.parse(call.responseText) as Uploaded);
+      } catch (error) {
+        failed(unreachable(error, false));
+      }
+    });
+    call.onerror = () => end(() => failed(unreachable('upload', false)));
+    call.onabort = () => end(() => failed(unreachable('upload', !signal.aborted)));
+    call.open('POST', `/workspaces/${id}/chat/uploads`);
+    if (token) call.setRequestHeader('Authorization', `Bearer ${token}`);
+    moved();
+    call.send(form);
+  });
 }
 
 const enc = encodeURIComponent;
@@ -312,6 +364,7 @@ export const api = {
   retryVault: () => request<unknown>('POST', '/app/vault/retry', { timeout: 30_000 }),
   acceptAgents: (minutes: number) => request<{ until: string }>('POST', '/app/accept-agents', { body: { minutes } }),
 
+  upload,
   /** A file that an agent keeps, fetched with the session and handed over as a blob. */
   async download(id: string, path: string): Promise<Blob> {
     const response = await send('GET', `/workspaces/${id}/chat/download${query({ path })}`, {});

@@ -1,6 +1,6 @@
 /** Conversations that run in this page: sending, streaming, stopping. History is the server's (activity rows). */
 import { create } from 'zustand';
-import type { LiveEvent } from '@/api/types';
+import type { Attachment, LiveEvent } from '@/api/types';
 import { api, ApiError, messageOf } from '@/backend';
 import { endExchange, noteExchange, onLiveEvent, useLive } from './live';
 import { applyFrame, openTurn, segmentsOf, type Turn } from './turns';
@@ -34,13 +34,15 @@ function change(workspaceId: string, id: string, patch: (turn: Turn) => Turn): v
 
 export interface Said { role: 'user' | 'agent'; parts: { kind: 'text'; text: string }[] }
 
-function envelope(method: string, messageId: string, text: string, history: Said[]): unknown {
+function envelope(method: string, messageId: string, text: string, files: readonly Attachment[], history: Said[]): unknown {
+  const words = text ? [{ kind: 'text', text }] : [];
+  const attached = files.map(({ uri, name, mimeType, size }) => ({ kind: 'file', file: { uri, name, mimeType, size } }));
   return {
     jsonrpc: '2.0',
     id: messageId,
     method,
     params: {
-      message: { kind: 'message', role: 'user', messageId, parts: [{ kind: 'text', text }] },
+      message: { kind: 'message', role: 'user', messageId, parts: [...words, ...attached] },
       metadata: history.length ? { history } : {},
     },
   };
@@ -65,14 +67,14 @@ function refused(error: unknown): Pick<Turn, 'state' | 'fault'> {
 }
 
 /** Sends one message. Every path out of here ends the turn, so that the next send always works (50 §19.1). */
-export async function send(workspaceId: string, text: string, history: Said[]): Promise<void> {
+export async function send(workspaceId: string, text: string, history: Said[], files: readonly Attachment[] = []): Promise<void> {
   const id = crypto.randomUUID();
   const cut = new AbortController();
-  put(openTurn(workspaceId, id, text, Date.now()));
+  put(openTurn(workspaceId, id, text, Date.now(), files));
   useChat.setState((state) => ({ cuts: { ...state.cuts, [id]: cut } }));
   try {
     const method = streams(workspaceId) ? 'message/stream' : 'message/send';
-    const answer = await api.a2a(workspaceId, envelope(method, id, text, history), cut.signal);
+    const answer = await api.a2a(workspaceId, envelope(method, id, text, files, history), cut.signal);
     if (answer.kind === 'stream') {
       for await (const frame of answer.events) {
         change(workspaceId, id, (turn) => applyFrame(turn, frame, Date.now()));

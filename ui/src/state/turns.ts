@@ -149,6 +149,9 @@ export function segmentsOf(trace: readonly TraceEntry[], texts: readonly string[
   return segments;
 }
 
+/** What was asked, in one line: its words, else its files. */
+export const askedBy = (turn: Turn): string => turn.question || turn.files.map((file) => file.name).join(', ');
+
 export const textOf = (segments: readonly Segment[]): string =>
   segments.map((each) => (each.kind === 'text' ? each.text : '')).filter(Boolean).join('\n\n');
 
@@ -205,12 +208,13 @@ export function turnOfInflight(workspaceId: string, row: Inflight): Turn {
   };
 }
 
-export function openTurn(workspaceId: string, id: string, question: string, now: number): Turn {
+export function openTurn(workspaceId: string, id: string, question: string, now: number, files: readonly Attachment[] = []): Turn {
   return {
-    id, workspaceId, kind: 'turn', at: now, startedAt: now, question, files: [], segments: [], replyFiles: [], state: 'open',
+    id, workspaceId, kind: 'turn', at: now, startedAt: now, question, files: [...files], segments: [], replyFiles: [], state: 'open',
   };
 }
 
+const urisOf = (turn: Turn) => turn.replyFiles.map((file) => file.uri).join('\n');
 const squeeze = (value: string) => value.replace(/\s+/g, ' ').trim();
 
 function appendText(segments: Segment[], text: string, artifact: string, fresh: boolean): Segment[] {
@@ -350,8 +354,9 @@ export function conversation(
   for (const turn of live) {
     const stored = turns.get(turn.id);
     if (turn.kind === 'note') {
-      // The event came without the row's id: the same words within a few seconds are the same note.
-      const twin = notes.some((note) => squeeze(textOf(note.segments)) === squeeze(textOf(turn.segments)) && Math.abs(note.at - turn.at) < 5_000);
+      // The event came without the row's id: the same words and files within a few seconds are the same note.
+      const twin = notes.some((note) => squeeze(textOf(note.segments)) === squeeze(textOf(turn.segments))
+        && urisOf(note) === urisOf(turn) && Math.abs(note.at - turn.at) < 5_000);
       if (!twin) turns.set(turn.id, turn);
     } else if (!stored) {
       turns.set(turn.id, turn);

@@ -1,8 +1,9 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
 import { HISTORY, useHistory, useInflight } from '@/api/queries';
-import type { ActivityRow } from '@/api/types';
+import type { ActivityRow, Attachment } from '@/api/types';
 import { api, messageOf } from '@/backend';
 import { SkeletonRows, Trouble } from '@/look/controls';
+import { Icon } from '@/look/Icon';
 import { Nucleus } from '@/look/Nucleus';
 import { dismiss, send, stop, useChat, watch, type Said } from '@/state/chat';
 import { useLive } from '@/state/live';
@@ -14,6 +15,7 @@ import { day } from '@/text/say';
 import { Ask } from './Ask';
 import { Composer } from './Composer';
 import { FoldedTurn, TurnView } from './TurnView';
+import { useDropFiles } from './useDropFiles';
 
 const UNFOLDED = 2;
 const FOLD_FROM = 4;
@@ -98,6 +100,8 @@ export function Chat({ id }: { id: string }) {
   const [unfolded, setUnfolded] = useState<Record<string, boolean>>({});
   const [now] = useState(() => Date.now());
 
+  const drop = useDropFiles(id);
+
   const earlier = useEarlier(id, history.data);
   const turns = useMemo(
     () => conversation(id, [...earlier.rows, ...(history.data ?? [])], live, inflight.data ?? []),
@@ -125,13 +129,13 @@ export function Chat({ id }: { id: string }) {
   }, [approvals, org, id, exchanges, running]);
 
   if (!agent) return null;
-  const onSend = (text: string) => {
+  const onSend = (text: string, files: readonly Attachment[]) => {
     follow.toEnd();
-    void send(id, text, historyOf(turns));
+    void send(id, text, historyOf(turns), files);
   };
   const onRetry = (turn: Turn) => {
     dismiss(id, turn.id);
-    onSend(turn.question);
+    onSend(turn.question, turn.files);
   };
   const onStop = () => {
     for (const turn of running) void stop(id, turn).catch((error: unknown) => say.failed('It could not be stopped', messageOf(error)));
@@ -140,7 +144,8 @@ export function Chat({ id }: { id: string }) {
   const tokens = turns.at(-1)?.usage;
 
   return (
-    <>
+    // eslint-disable-next-line jsx-a11y/no-static-element-interactions -- dropping is one more way in; the button beside Send is the other
+    <div className="chat-tab" onDragEnter={drop.onDragEnter} onDragLeave={drop.onDragLeave} onDragOver={drop.onDragOver} onDrop={drop.onDrop}>
       <div ref={follow.box} className="chat" onScroll={follow.onScroll} role="log" aria-label={`Conversation with ${agent.name}`}
         // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a region that scrolls must be reachable by key
         tabIndex={0}>
@@ -197,7 +202,8 @@ export function Chat({ id }: { id: string }) {
         onSend={onSend}
         onStop={onStop}
       />
-    </>
+      {drop.dropping && <div className="drop-here"><Icon name="clip" />Drop to attach</div>}
+    </div>
   );
 }
 

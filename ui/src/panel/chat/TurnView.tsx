@@ -2,17 +2,15 @@ import clsx from 'clsx';
 import { Button } from '@/look/controls';
 import { Icon } from '@/look/Icon';
 import { Nucleus } from '@/look/Nucleus';
-import type { Attachment } from '@/api/types';
-import { api, messageOf } from '@/backend';
-import { say } from '@/state/notices';
 import { useApprovalOf } from '@/state/hooks';
 import { useLive } from '@/state/live';
 import { useNow } from '@/state/now';
 import { useScreen } from '@/state/screen';
 import type { Look } from '@/state/status';
-import { textOf, type Turn, type TurnState } from '@/state/turns';
-import { bytes, clock, duration, elapsed, roughly } from '@/text/say';
+import { askedBy, textOf, type Turn, type TurnState } from '@/state/turns';
+import { clock, duration, elapsed, roughly } from '@/text/say';
 import { firstWords } from '@/state/org';
+import { Files } from './Files';
 import { Segments } from './Segments';
 
 const LOOK: Record<TurnState, Look> = {
@@ -21,39 +19,14 @@ const LOOK: Record<TurnState, Look> = {
 
 const KEY_CODES = new Set(['model_key_missing', 'model_key_refused', 'model_quota']);
 
-async function save(workspaceId: string, file: Attachment): Promise<void> {
-  const path = file.uri.replace(/^(workspace:|file:\/\/)/, '');
-  try {
-    const url = URL.createObjectURL(await api.download(workspaceId, path));
-    const link = Object.assign(document.createElement('a'), { href: url, download: file.name });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(url), 10_000);
-  } catch (error) {
-    say.failed(`${file.name} could not be fetched`, messageOf(error));
-  }
-}
-
-function Files({ workspaceId, files }: { workspaceId: string; files: readonly Attachment[] }) {
-  if (files.length === 0) return null;
-  return (
-    <div className="flex flex-wrap gap-1.5 mt-1.5">
-      {files.map((file) => (
-        <button key={file.uri} type="button" className="chip" onClick={() => void save(workspaceId, file)}>
-          <Icon name="file" size={14} /><span className="cut">{file.name}</span>
-          {file.size !== undefined && <span className="text-ink-3">{bytes(file.size)}</span>}
-        </button>
-      ))}
-    </div>
-  );
-}
-
 /** An earlier turn in one row: status, question, time. */
 export function FoldedTurn({ turn, onOpen }: { turn: Turn; onOpen: () => void }) {
   return (
     <button type="button" className="fold" aria-expanded={false} onClick={onOpen}>
       <Icon name="right" size={14} />
       <Nucleus look={LOOK[turn.state]} />
-      <span className="cut">{turn.kind === 'note' ? firstWords(textOf(turn.segments)) : turn.question}</span>
+      <span className="cut">{turn.kind === 'note' ? firstWords(textOf(turn.segments)) : askedBy(turn)}</span>
+      {turn.kind === 'turn' && turn.question !== '' && turn.files.length > 0 && <Icon name="clip" size={14} />}
       <span className="text-ink-3 ml-auto flex-none">{turn.ms === undefined ? clock(turn.at) : duration(turn.ms)}</span>
     </button>
   );
@@ -105,11 +78,11 @@ export function TurnView({ turn, name, onRetry, onFold }: Props) {
     || (last.kind === 'tools' && last.calls.every((call) => call.state !== 'open'))
     || (last.kind === 'thread' && last.legs.every((leg) => leg.state !== 'open')));
   return (
-    <article className="turn" data-turn={turn.id} data-state={turn.state} aria-label={turn.kind === 'note' ? `Message from ${name}` : `You asked: ${turn.question.slice(0, 80)}`}>
+    <article className="turn" data-turn={turn.id} data-state={turn.state} aria-label={turn.kind === 'note' ? `Message from ${name}` : `You asked: ${askedBy(turn).slice(0, 80)}`}>
       {onFold && <button type="button" className="fold" aria-expanded onClick={onFold}><Icon name="down" size={14} />Fold this turn<span className="text-ink-3 ml-auto">{turn.ms === undefined ? '' : duration(turn.ms)}</span></button>}
       {turn.kind === 'turn' && (
         <div className="me">
-          <div className="whitespace-pre-wrap wrap-anywhere">{turn.question}</div>
+          {turn.question && <div className="whitespace-pre-wrap wrap-anywhere">{turn.question}</div>}
           <Files workspaceId={turn.workspaceId} files={turn.files} />
         </div>
       )}

@@ -13,11 +13,7 @@ use hyper::body::Body as _;
 use molecule_model::chat_file;
 use secrecy::ExposeSecret;
 
-use super::{
-    Op,
-    passing::{Passing, drain},
-    place::Agent,
-};
+use super::{Op, passing::Passing, place::Agent};
 use crate::{
     App, AppError, AppResult,
     messaging::{AnswerBody, BodyError, Failure},
@@ -35,10 +31,6 @@ pub(super) const POLICY: HeaderValue = HeaderValue::from_static("default-src 'no
 pub(super) async fn upload(app: &App, agent: &Agent, headers: &HeaderMap, body: Body) -> AppResult<Response<Body>> {
     let length = body.size_hint().exact();
     if length.is_some_and(|length| length > chat_file::REQUEST_LIMIT) {
-        // Who waits for a word before sending is not asked to send.
-        if !headers.contains_key(header::EXPECT) {
-            drain(body).await;
-        }
         return Err(too_large());
     }
     let mut request = asking(agent, request::Builder::new().method("POST"), "/internal/chat/uploads/ingest");
@@ -49,13 +41,10 @@ pub(super) async fn upload(app: &App, agent: &Agent, headers: &HeaderMap, body: 
     if let Some(length) = length {
         request = request.header(header::CONTENT_LENGTH, length);
     }
-    let (passing, watch, rest) = Passing::new(body, chat_file::REQUEST_LIMIT);
-    let Ok(request) = request.body(UnsyncBoxBody::new(passing)) else {
-        rest.throw_away().await;
-        return Err(unreached(agent, Op::Upload, Failure::Unbuildable));
-    };
+    let (passing, watch) = Passing::new(body, chat_file::REQUEST_LIMIT);
+    let request = request.body(UnsyncBoxBody::new(passing));
+    let request = request.map_err(|_| unreached(agent, Op::Upload, Failure::Unbuildable))?;
     let answer = watch.unless_still(SILENCE, app.messaging.pass(request)).await;
-    rest.throw_away().await;
     if watch.too_long() {
         return Err(too_large());
     }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::{
     Op, forward, kept,
-    passing::{Passing, drain},
+    passing::Passing,
     place::{self, Place},
 };
 use crate::{App, AppError, AppResult};
@@ -29,40 +29,31 @@ pub(super) async fn upload(
     Path(id): Path<String>,
     request: Request,
 ) -> AppResult<Response<Body>> {
-    let placed = async {
-        let id = place::workspace(&id)?;
-        place::of(&app, &place::row(&app, id).await?, Op::Upload).await.map(|place| (id, place))
-    };
-    match placed.await {
-        Ok((_, Place::Agent(agent))) => {
+    let id = place::workspace(&id)?;
+    match place::of(&app, &place::row(&app, id).await?, Op::Upload).await? {
+        Place::Agent(agent) => {
             let (parts, body) = request.into_parts();
             forward::upload(&app, &agent, &parts.headers, body).await
         }
-        Ok((id, Place::Here)) => keep(&app, id, request).await,
-        Err(refused) => {
-            drain(request.into_body()).await;
-            Err(refused)
-        }
+        Place::Here => keep(&app, id, request).await,
     }
 }
 
-/// Keeps the files here. What is refused is read to its end, so that the refusal is read too.
 async fn keep(app: &App, id: WorkspaceId, request: Request) -> AppResult<Response<Body>> {
-    let too_large = || AppError::new(StatusCode::PAYLOAD_TOO_LARGE, "the upload is larger than 50 MiB");
+    let too_large =
+        || AppError::new(StatusCode::PAYLOAD_TOO_LARGE, "the upload is larger than 50 MiB").code("upload_too_large");
     let (parts, body) = request.into_parts();
     if body.size_hint().exact().is_some_and(|length| length > chat_file::REQUEST_LIMIT) {
-        drain(body).await;
-        return Err(too_large().code("upload_too_large"));
+        return Err(too_large());
     }
-    let (passing, watch, rest) = Passing::new(body, chat_file::REQUEST_LIMIT);
+    let (passing, watch) = Passing::new(body, chat_file::REQUEST_LIMIT);
     let mut request = Request::from_parts(parts, Body::new(passing));
     DefaultBodyLimit::disable().apply(&mut request);
     let taken = match Multipart::from_request(request, &()).await {
         Ok(mut form) => kept::take_in(app, id, &mut form).await,
         Err(_) => Err(AppError::bad_request("the upload is not a well-formed form")),
     };
-    rest.throw_away().await;
-    if watch.too_long() { Err(too_large().code("upload_too_large")) } else { taken }
+    if watch.too_long() { Err(too_large()) } else { taken }
 }
 
 #[derive(Deserialize)]

@@ -23,7 +23,7 @@ use tower::ServiceExt;
 use super::{
     assets, body, cors,
     limiter::{Allowance, Limiter},
-    refusal, security,
+    refusal, security, unread,
 };
 use crate::{
     App, AppError,
@@ -142,7 +142,12 @@ async fn pass(State(front): State<Arc<Front>>, mut request: Request) -> Response
             security::apply(response.headers_mut(), &path);
             response
         }
-        Err(refused) => *refused,
+        Err(refused) => {
+            if !request.headers().contains_key(header::EXPECT) {
+                unread::drain(std::mem::take(request.body_mut())).await;
+            }
+            *refused
+        }
     };
     if let Some(origin) = origin {
         cors::allow(response.headers_mut(), origin);
@@ -237,14 +242,31 @@ async fn take_in(request: Request) -> Request {
 
 /// The route, with a panic contained (10 §1.1: 500, empty).
 async fn run(front: &Front, request: Request) -> Response<Body> {
-    let answer = AssertUnwindSafe(front.inner.clone().oneshot(take_in(request).await)).catch_unwind().await;
-    match answer {
+    let (request, rest) = watch_large(take_in(request).await);
+    let answer = AssertUnwindSafe(front.inner.clone().oneshot(request)).catch_unwind().await;
+    let response = match answer {
         Ok(Ok(response)) => response,
         Err(_) => {
             tracing::error!("a handler panicked");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
+    };
+    let refused = response.status().is_client_error() || response.status().is_server_error();
+    if let Some(rest) = rest.filter(|_| refused) {
+        rest.throw_away().await;
     }
+    response
+}
+
+/// Watches a body that was not taken in.
+fn watch_large(request: Request) -> (Request, Option<unread::Rest>) {
+    let none = request.body().is_end_stream() || request.body().size_hint().upper().is_some_and(|n| n <= SMALL_BODY);
+    if none {
+        return (request, None);
+    }
+    let (parts, body) = request.into_parts();
+    let (body, rest) = unread::watch(body, parts.headers.contains_key(header::EXPECT));
+    (Request::from_parts(parts, body), Some(rest))
 }
 
 /// 403 with an empty body (10 §1.1).

@@ -10,6 +10,7 @@ mod openapi;
 mod refusal;
 mod room;
 mod security;
+mod unread;
 
 pub use front::{came_by, service};
 pub use openapi::document;
