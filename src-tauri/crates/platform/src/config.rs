@@ -29,8 +29,10 @@ pub struct Config {
     pub external_stale: Duration,
     /// `PROVISION_TIMEOUT_SECONDS`: overrides every runtime's deadline.
     pub provision_timeout: Option<Duration>,
-    /// `ACTIVITY_RETENTION_DAYS`.
+    /// `ACTIVITY_RETENTION_DAYS`: older rows of the log are deleted.
     pub activity_retention_days: u32,
+    /// `ACTIVITY_CLEANUP_INTERVAL_HOURS`: between two deletions.
+    pub activity_cleanup_hours: u32,
     /// `MOLECULE_MCP_ALLOW_SEND_MESSAGE=true`: agents may write to the person over MCP (10 §16.3).
     pub mcp_send_message: bool,
     /// `MOLECULE_KEYCHAIN=off` keeps secrets in the sealed file.
@@ -125,6 +127,7 @@ impl Config {
             provision_timeout: set("PROVISION_TIMEOUT_SECONDS")
                 .then(|| seconds(positive("PROVISION_TIMEOUT_SECONDS", 600))),
             activity_retention_days: u32::try_from(positive("ACTIVITY_RETENTION_DAYS", 7)).unwrap_or(7),
+            activity_cleanup_hours: u32::try_from(positive("ACTIVITY_CLEANUP_INTERVAL_HOURS", 6)).unwrap_or(6),
             mcp_send_message: std::env::var("MOLECULE_MCP_ALLOW_SEND_MESSAGE").is_ok_and(|text| text == "true"),
             keychain: std::env::var("MOLECULE_KEYCHAIN").map_or(true, |text| text.trim() != "off"),
             shipped_templates,

@@ -72,6 +72,8 @@ pub struct Platform {
     pub presence: registry::Presence,
     /// The way of a message.
     pub messaging: messaging::Messaging,
+    /// What finds text in the log.
+    pub search: activity::Search,
     /// How often MCP clients call.
     pub mcp: mcp::Limit,
     /// Starting and stopping agents.

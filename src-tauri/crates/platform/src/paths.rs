@@ -29,6 +29,12 @@ impl Paths {
         self.root.join("molecule.db")
     }
 
+    /// The search index: derived from the database, made anew where it is missing.
+    #[must_use]
+    pub fn search(&self) -> PathBuf {
+        self.root.join("search.db")
+    }
+
     /// The admin token of this installation, 0600.
     #[must_use]
     pub fn admin_token(&self) -> PathBuf {

@@ -147,6 +147,7 @@ pub async fn start_with(config: Config, clock: Arc<dyn Clock>) -> Result<Server,
         templates: templates::Templates::new(&config, &paths),
         presence: registry::Presence::default(),
         messaging: messaging::Messaging::new(&config, &endpoint),
+        search: crate::activity::Search::default(),
         mcp: crate::mcp::Limit::default(),
         metrics: http::metrics::Metrics::default(),
         auth: Auth::new(admin),
@@ -179,6 +180,7 @@ fn recover(app: &App) {
     templates::start(app);
     secrets::start(app);
     crate::approvals::start(app);
+    crate::activity::start(app);
     recover_step(app, "messages", |app| async move { messaging::recover(&app).await });
     recover_step(app, "agents", |app| async move { provisioning::recover(&app).await });
 }
@@ -258,7 +260,8 @@ pub(crate) fn meta(conn: &Connection, key: &str) -> molecule_store::Result<Optio
     Ok(conn.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0)).optional()?)
 }
 
-async fn set_meta(store: &Store, key: &'static str, value: String) -> molecule_store::Result<()> {
+/// Writes a value of the `meta` table.
+pub(crate) async fn set_meta(store: &Store, key: &'static str, value: String) -> molecule_store::Result<()> {
     let sql = "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
     store.write(move |tx| Ok(tx.execute(sql, [key, &value]).map(drop)?)).await
 }

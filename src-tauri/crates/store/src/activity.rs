@@ -277,6 +277,28 @@ pub fn by_seq(conn: &Connection, seq: i64) -> Result<Option<Activity>> {
     Ok(query.query_row([seq], from_row).optional()?)
 }
 
+/// Deletes rows older than `cutoff`, the oldest first and at most `most`; answers how many that were.
+///
+/// # Errors
+/// When the rows cannot be written.
+pub fn prune(tx: &mut Tx<'_>, cutoff: Timestamp, most: usize) -> Result<usize> {
+    Ok(tx
+        .prepare_cached(
+            "DELETE FROM activity_logs WHERE seq IN (
+                 SELECT seq FROM activity_logs WHERE created_at < ?1 ORDER BY created_at LIMIT ?2)",
+        )?
+        .execute(params![cutoff.to_string(), i64::try_from(most).unwrap_or(i64::MAX)])?)
+}
+
+/// Forgets the changes up to `upto`, which the search index has taken in.
+///
+/// # Errors
+/// When the rows cannot be written.
+pub fn forget_changes(tx: &mut Tx<'_>, upto: i64) -> Result<()> {
+    tx.prepare_cached("DELETE FROM activity_changed WHERE change <= ?1")?.execute([upto])?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use molecule_model::WorkspaceId;

@@ -22,6 +22,7 @@ pub mod owner;
 pub mod queue;
 mod readers;
 pub mod registry;
+pub mod search;
 pub mod secrets;
 #[cfg(test)]
 mod testing;

@@ -14,6 +14,7 @@ use crate::Now;
 const MIGRATIONS: &[&str] = &[
     include_str!("../../../../migrations/0001_foundation.sql"),
     include_str!("../../../../migrations/0002_queue.sql"),
+    include_str!("../../../../migrations/0003_search.sql"),
 ];
 
 /// The schema version that this build writes.
@@ -113,7 +114,7 @@ fn backup(conn: &Connection, path: &Path, from: i64, now: &Now) -> Result<PathBu
 }
 
 /// Only the owner reads the database.
-fn restrict(path: &Path) {
+pub(crate) fn restrict(path: &Path) {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;

@@ -5,10 +5,10 @@ use molecule_model::{
     event::{Envelope, EventKind},
     id,
 };
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::Value;
 
-use crate::{Error, Result};
+use crate::{Error, Result, Tx};
 
 /// An event on its way into the outbox.
 #[derive(Clone, Debug)]
@@ -102,15 +102,58 @@ pub(crate) fn insert(conn: &Connection, now: Timestamp, event: NewEvent) -> Resu
 /// # Errors
 /// When the table cannot be read.
 pub fn last_seq(conn: &Connection) -> Result<i64> {
-    Ok(conn.query_row("SELECT coalesce(max(seq), 0) FROM structure_events", [], |row| row.get(0))?)
+    let last: i64 = conn.query_row("SELECT coalesce(max(seq), 0) FROM structure_events", [], |row| row.get(0))?;
+    Ok(last.max(pruned_to(conn)?))
 }
 
-/// The number of the oldest event that can still be replayed, 0 when there is none.
+/// Events up to this number may be gone: whoever stopped before it cannot resume exactly. 0: none is.
 ///
 /// # Errors
 /// When the table cannot be read.
-pub fn first_seq(conn: &Connection) -> Result<i64> {
-    Ok(conn.query_row("SELECT coalesce(min(seq), 0) FROM structure_events", [], |row| row.get(0))?)
+pub fn pruned_to(conn: &Connection) -> Result<i64> {
+    let mut query = conn.prepare_cached("SELECT value FROM meta WHERE key = ?1")?;
+    let text: Option<String> = query.query_row([PRUNED], |row| row.get(0)).optional()?;
+    Ok(text.and_then(|text| text.parse().ok()).unwrap_or(0))
+}
+
+/// The row of `meta` that says how far the outbox was pruned.
+const PRUNED: &str = "outbox_pruned_to";
+
+/// The numbers of mirrored events older than `cutoff`, the oldest first and at most `most`. Times follow numbers; where
+/// a clock was set back, what comes after is kept a little longer.
+///
+/// # Errors
+/// When the table cannot be read.
+pub fn old(conn: &Connection, cutoff: Timestamp, most: usize) -> Result<Vec<i64>> {
+    let mut query = conn.prepare_cached(
+        "SELECT seq, created_at FROM structure_events WHERE seq > ?1 AND recorded = 0 ORDER BY seq LIMIT ?2",
+    )?;
+    let cutoff = cutoff.to_string();
+    let mut rows = query.query(params![pruned_to(conn)?, i64::try_from(most).unwrap_or(i64::MAX)])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()?
+        && row.get_ref("created_at")?.as_str().is_ok_and(|at| at < cutoff.as_str())
+    {
+        found.push(row.get("seq")?);
+    }
+    Ok(found)
+}
+
+/// Deletes mirrored events older than `cutoff`, the oldest first and at most `most`; recorded ones stay (10 §20.7,
+/// Answers how many that were.
+///
+/// # Errors
+/// When the rows cannot be written.
+pub fn prune(tx: &mut Tx<'_>, cutoff: Timestamp, most: usize) -> Result<usize> {
+    let old = old(tx, cutoff, most)?;
+    let Some(last) = old.last() else { return Ok(0) };
+    let mut delete = tx.prepare_cached("DELETE FROM structure_events WHERE seq = ?1")?;
+    for seq in &old {
+        delete.execute([seq])?;
+    }
+    let mark = "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+    tx.prepare_cached(mark)?.execute(params![PRUNED, last.to_string()])?;
+    Ok(old.len())
 }
 
 /// A row of the outbox; `payload` is `None` where it must be built from the activity row `activity_seq`.

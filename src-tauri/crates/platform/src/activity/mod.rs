@@ -5,14 +5,24 @@
 
 mod event;
 mod notify;
+mod retention;
 mod routes;
+mod search;
 mod view;
 
 pub use event::{logged, mirror_payload, response};
 pub use notify::{Attachment, tell};
+pub use retention::sweep_once;
+pub use search::{Search, catch_up};
 use utoipa_axum::routes;
 
-use crate::{auth::Access, http::Room};
+use crate::{App, auth::Access, http::Room};
+
+/// Starts the room's background work.
+pub fn start(app: &App) {
+    search::start(app);
+    retention::start(app);
+}
 
 /// This room's routes.
 #[must_use]
@@ -20,5 +30,6 @@ pub fn router() -> Room {
     Room::new()
         .at(Access::Workspace, routes!(routes::list, routes::report))
         .at(Access::Workspace, routes!(notify::notify))
+        .at(Access::Workspace, routes!(search::session_search))
         .at(Access::Admin, routes!(routes::newest))
 }

@@ -25,9 +25,8 @@ pub enum Replay {
 /// # Errors
 /// When the outbox cannot be read.
 pub fn replay(conn: &Connection, since: i64) -> molecule_store::Result<Replay> {
-    let (first, last) = (outbox::first_seq(conn)?, outbox::last_seq(conn)?);
-    let pruned = since + 1 < first && last > 0;
-    if since < 0 || since > last || pruned || last - since > MOST {
+    let last = outbox::last_seq(conn)?;
+    if since < outbox::pruned_to(conn)? || since > last || last - since > MOST {
         return Ok(Replay::TooFar);
     }
     let (mut from, mut events) = (since, Vec::new());

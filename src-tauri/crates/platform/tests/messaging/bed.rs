@@ -51,6 +51,7 @@ pub fn config(dir: PathBuf) -> Config {
         external_stale: Duration::from_secs(90),
         provision_timeout: None,
         activity_retention_days: 7,
+        activity_cleanup_hours: 6,
         mcp_send_message: false,
         keychain: false,
         shipped_templates: Vec::new(),

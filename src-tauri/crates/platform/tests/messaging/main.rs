@@ -27,6 +27,8 @@ mod presence;
 mod queue;
 mod registry;
 mod restart;
+mod retention;
+mod search;
 mod streaming;
 mod test_token;
 mod versions;
