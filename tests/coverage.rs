@@ -60,7 +60,7 @@ static RUST_TEST: LazyLock<Regex> = LazyLock::new(|| {
     pattern(r"#\[(?:tokio::)?test(?:\([^\]]*\))?\]\s*(?:(?:#\[[^\n]*\]|//[^\n]*)\s*)*(?:async\s+)?fn\s+(\w+)")
 });
 static SCRIPT_TEST: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r#"\b(?:it|test|describe|step)(?:\.\w+)*\(\s*['"`]([^'"`]*)['"`]"#));
+    LazyLock::new(|| pattern(r#"\b(?:it|test|describe|done)(?:\.\w+)*\(\s*['"`]([^'"`]*)['"`]"#));
 
 /// The rows in a name: `s145_s147_busy` and `S145, S147: busy` alike.
 fn rows_of(name: &str) -> Vec<u16> {

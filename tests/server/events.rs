@@ -119,7 +119,7 @@ async fn contract_10_15_an_agent_hears_its_relatives_only() {
 
 /// 10 §14.5: one workspace's events as `data:` frames, after a first comment; R-20 for the numbers.
 #[tokio::test]
-async fn contract_10_14_the_stream_of_one_workspace() {
+async fn s168_contract_10_14_the_stream_of_one_workspace() {
     use futures_util::StreamExt;
 
     let server = TestServer::start().await;
@@ -165,4 +165,21 @@ async fn s2_a_socket_needs_a_credential() {
     let canvas = server.canvas().await;
     assert!(Events::open(&server.url(), canvas.bearer().unwrap(), None).await.is_ok());
     server.admin().get(&format!("/events/{NOBODY}")).await.expect(200);
+}
+
+#[tokio::test]
+async fn target_p6_a_client_that_slept_through_megabytes_gets_each_event_once_and_in_order() {
+    let server = TestServer::start().await;
+    let id = external(&server, "Talker").await;
+    let since = server.state().await["event_seq"].as_i64().unwrap();
+    let mut sleeper = server.events(Some(since)).await;
+    // More than the sockets of both sides hold and far more than the bus does.
+    let report = json!({"activity_type": "agent_log", "metadata": {"text": "x".repeat(100_000)}});
+    for _ in 0..200 {
+        server.admin().post(&format!("/workspaces/{id}/activity"), &report).await.expect(200);
+    }
+    let last = server.state().await["event_seq"].as_i64().unwrap();
+    sleeper.until("the newest event", |event| event["seq"] == last).await;
+    assert_eq!(numbered(&sleeper.seen), (since + 1..=last).collect::<Vec<_>>());
+    assert!(sleeper.seen.iter().all(|event| event["event"] != "RESYNC"));
 }

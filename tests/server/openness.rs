@@ -119,3 +119,20 @@ async fn r3_in_development_the_contract_s_own_doors_are_open() {
     let closed = TestServer::builder().env("MOLECULE_ENV", "development").env("ADMIN_TOKEN", "mine").start().await;
     closed.anonymous().get("/workspaces").await.expect(401);
 }
+
+#[tokio::test]
+async fn s073_a_refused_viewport_is_not_written() {
+    let server = TestServer::start().await;
+    let admin = server.admin();
+    let mine = json!({"x": 12.5, "y": -3.0, "zoom": 0.75});
+    admin.put("/canvas/viewport", &mine).await.expect(200);
+    let other = json!({"x": 999.0, "y": 999.0, "zoom": 2.0});
+    for stranger in [server.anonymous(), server.bearer("guess")] {
+        let refused = stranger.put("/canvas/viewport", &other).await;
+        // One answer, and nothing of the handler's behind it.
+        let body = refused.expect(401);
+        assert!(body["error"].is_string() && body.get("x").is_none(), "{body}");
+    }
+    let kept = admin.get("/canvas/viewport").await.expect(200);
+    assert_eq!((&kept["x"], &kept["y"], &kept["zoom"]), (&mine["x"], &mine["y"], &mine["zoom"]));
+}

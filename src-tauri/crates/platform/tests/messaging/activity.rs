@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::bed::Bed;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn s159_s165_filters_cursors_and_refusals() {
+async fn s159_s160_s164_s165_filters_cursors_and_refusals() {
     let bed = Bed::new().await;
     let a = bed.workspace("A", None).await;
     let b = bed.workspace("B", None).await;
@@ -100,7 +100,7 @@ async fn s159_s165_filters_cursors_and_refusals() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r74_reports_that_are_refused() {
+async fn s166_r74_reports_that_are_cut_and_refused() {
     let bed = Bed::new().await;
     let a = bed.workspace("A", None).await;
     let b = bed.workspace("B", None).await;
@@ -141,7 +141,7 @@ async fn r74_reports_that_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn s169_s171_an_agent_tells_the_person() {
+async fn s169_s170_s171_an_agent_tells_the_person() {
     let bed = Bed::new().await;
     let a = bed.workspace("Herald", None).await;
     let path = format!("/workspaces/{}/notify", a.id);

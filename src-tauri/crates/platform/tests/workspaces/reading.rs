@@ -38,6 +38,7 @@ async fn r41_r71_r72_the_whole_object_and_the_stripped_one() {
         "hibernation_idle_minutes",
         "delivery_mode",
         "created_at",
+        "queued_messages",
     ]
     "#);
     assert_eq!(bed.get("/workspaces").await[0], full);

@@ -214,8 +214,11 @@ fn number(tx: &Transaction<'_>, workspace: &str) -> Result<i64> {
     Ok(tx.last_insert_rowid())
 }
 
+/// The newest change, and the rows that changed: workspace and number.
+type Changes = (Option<i64>, BTreeSet<(String, i64)>);
+
 /// The number of the newest change that is looked at, and the rows that changed, each once.
-fn changes(main: &Connection, limit: i64) -> Result<(Option<i64>, BTreeSet<(String, i64)>)> {
+fn changes(main: &Connection, limit: i64) -> Result<Changes> {
     let mut query =
         main.prepare_cached("SELECT change, workspace_id, seq FROM activity_changed ORDER BY change LIMIT ?1")?;
     let mut rows = query.query([limit])?;

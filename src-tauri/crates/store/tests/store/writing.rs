@@ -123,7 +123,7 @@ async fn a_job_that_panics_is_undone_and_the_writer_goes_on() {
 
 /// Idea 1: no event without its state, and no state without its event.
 #[tokio::test]
-async fn an_event_is_published_with_its_number_after_its_commit_and_never_without() {
+async fn s167_an_event_is_published_with_its_number_after_its_commit_and_never_without() {
     let bed = Bed::new();
     let id = bed.workspace().await;
     let failed = bed
