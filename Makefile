@@ -4,6 +4,7 @@
 #   make test     set up what misses, then everything that has to hold before a change lands
 #   make check    format, lints and types, without and with the window
 #   make bench    the speed figures of docs/benchmarks.md
+#   make fuzz     minutes of searching for input that breaks a reader or the API
 #   make package  the installable package of this system
 #   make ui       the canvas alone
 #   make openapi  docs/openapi.json and the canvas's types, after a change of the routes
@@ -12,7 +13,7 @@
 # Arguments for the program: make run ARGS="--port 8090"
 ARGS ?=
 
-.PHONY: run test check bench package ui openapi deny help
+.PHONY: run test check bench fuzz package ui openapi deny help
 .DEFAULT_GOAL := help
 
 help:
@@ -30,6 +31,9 @@ check:
 
 bench:
 	@scripts/bench
+
+fuzz:
+	@scripts/fuzz
 
 package:
 	@scripts/package

@@ -19,4 +19,5 @@ mod agents {
     mod interrupted;
     mod kills;
     mod mcp;
+    mod proxied;
 }

@@ -15,6 +15,7 @@ mod server {
     mod addresses;
     mod bad_input;
     mod capability;
+    mod conformance;
     mod data_directory;
     mod events;
     mod foreign_page;

@@ -1,4 +1,4 @@
-# Python packages of the tests (agents written with the A2A SDK), in a virtual environment of the checkout.
+# Python packages of the tests (tests/requirements.txt), in a virtual environment of the checkout.
 
 install_python_packages() {
   [ -f tests/requirements.txt ] || return 0

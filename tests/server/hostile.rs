@@ -168,6 +168,28 @@ async fn bad_input_every_member_of_every_body_with_every_hostile_value() {
     still_up(&server).await;
 }
 
+/// Batches are no bodies here: ten thousand requests at once are refused at once, by every route with a body.
+#[tokio::test]
+async fn bad_input_batches_of_ten_thousand_and_bodies_without_an_end() {
+    let server = TestServer::start().await;
+    let admin = server.admin();
+    let (_, operations) = operations(&server).await;
+    let batch = format!("[{}]", vec![r#"{"jsonrpc":"2.0","id":1,"method":"message/send"}"#; 10_000].join(","));
+    let broken =
+        [&b"{\"name\":\"\xc3\x28\"}"[..], b"\xff\xfe{\x00}\x00", b"\xed\xa0\x80", b"\x00", b"{\"a\":\"\xf0\x9f\"}"];
+    for operation in operations.iter().filter(|operation| !["GET", "DELETE"].contains(&operation.method.as_str())) {
+        let id = poked(&server).await;
+        let bodies = broken.iter().map(|bytes| bytes.to_vec()).chain([batch.clone().into_bytes()]);
+        for (n, body) in bodies.enumerate() {
+            let request = admin.request(operation.method.clone(), &operation.about(&id));
+            let request = request.header("content-type", "application/json").body(body);
+            judge(&admin, operation, request, &format!("body {n}")).await;
+        }
+    }
+    poked(&server).await;
+    still_up(&server).await;
+}
+
 /// Bad cursors, limits, times and flags.
 #[tokio::test]
 async fn bad_input_every_query_parameter_with_every_hostile_value() {

@@ -6,6 +6,9 @@ use secrecy::SecretString;
 
 use crate::registry::{Names, SystemNames};
 
+/// Longer than a slow disk or a debugger needs on loopback, shorter than it takes to hoard connections.
+const CLIENT_PATIENCE: Duration = Duration::from_secs(60);
+
 /// What the environment and the command line decide.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -43,6 +46,8 @@ pub struct Config {
     pub agent_program: (PathBuf, Vec<String>),
     /// `MOLECULE_ALLOW_LAN=1`.
     pub allow_lan: bool,
+    /// How long a client may be silent within a request.
+    pub client_patience: Duration,
     /// Who knows the addresses of agents' names: this machine's resolver, but in tests.
     pub names: Arc<dyn Names>,
     /// `MOLECULE_ENABLE_TEST_TOKENS=1`, or `MOLECULE_ENV` is `dev` or `development`, `ADMIN_TOKEN` or not.
@@ -133,6 +138,7 @@ impl Config {
             shipped_templates,
             agent_program,
             allow_lan: std::env::var("MOLECULE_ALLOW_LAN").is_ok_and(|text| text == "1"),
+            client_patience: CLIENT_PATIENCE,
             names: Arc::new(SystemNames),
             test_tokens: development_env || std::env::var("MOLECULE_ENABLE_TEST_TOKENS").is_ok_and(|text| text == "1"),
             hanging_step: non_empty("MOLECULE_TEST_HANGING_STEP").filter(|_| development),

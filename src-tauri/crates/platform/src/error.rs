@@ -76,6 +76,17 @@ impl AppError {
             .code("platform_unavailable")
     }
 
+    /// A row about a workspace that could not be written: 404 where there is no such workspace, 507 where the disk is
+    /// full, else 500 with a canned text.
+    #[must_use]
+    pub fn unwritten(text: &'static str, error: molecule_store::Error) -> Self {
+        match error {
+            molecule_store::Error::Full => error.into(),
+            error if error.names_nobody() => Self::not_found("workspace not found"),
+            error => Self::internal(text, &error),
+        }
+    }
+
     /// Adds the stable code.
     #[must_use]
     pub fn code(self, code: &'static str) -> Self {

@@ -21,6 +21,7 @@ pub mod mcp;
 pub mod memory;
 pub mod messaging;
 pub mod orgs;
+pub mod outward;
 pub mod paths;
 pub mod provisioning;
 pub mod registry;
@@ -64,8 +65,8 @@ pub struct Platform {
     pub tasks: tasks::Tasks,
     /// Our own address.
     pub endpoint: endpoint::Endpoint,
-    /// For calls that are not on the hot path.
-    pub client: reqwest::Client,
+    /// For calls to providers of models.
+    pub outward: outward::Outward,
     /// Figures for `/metrics`.
     pub metrics: http::metrics::Metrics,
     /// Who is alive: liveness deadlines, runtime overrides.

@@ -7,7 +7,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::serve::ListenerExt;
 use molecule_store::{
     Store,
     migrate::OpenError,
@@ -26,6 +25,7 @@ use crate::{
     endpoint::{self, BindError, write_private},
     events::Bus,
     http, messaging,
+    outward::Outward,
     paths::Paths,
     provisioning, registry, secrets,
     tasks::Tasks,
@@ -136,11 +136,7 @@ pub async fn start_with(config: Config, clock: Arc<dyn Clock>) -> Result<Server,
         keep_port(&store, endpoint.port).await?;
     }
     let admin = admin_tokens(&paths, &config).map_err(|source| unusable(paths.root(), source))?;
-    let client = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .connect_timeout(Duration::from_secs(10))
-        .build()?;
+    let outward = Outward::new()?;
     let tasks = Tasks::new(Arc::clone(&clock));
     let app: App = Arc::new(Platform {
         provisioning: provisioning::Provisioning::new(&config, &paths, &installation, &clock),
@@ -161,7 +157,7 @@ pub async fn start_with(config: Config, clock: Arc<dyn Clock>) -> Result<Server,
         bus,
         tasks,
         endpoint,
-        client,
+        outward,
         config,
     });
     let serving = serve(listener, Arc::clone(&app));
@@ -215,19 +211,8 @@ impl Drop for Ended {
 }
 
 fn serve(listener: TcpListener, app: App) -> JoinHandle<()> {
-    let stopping = app.tasks.stopping();
-    let service = http::service(app);
-    tokio::spawn(async move {
-        let listener = listener.tap_io(|stream| {
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "TCP_NODELAY was not set");
-            }
-        });
-        let served = axum::serve(listener, service).with_graceful_shutdown(stopping.cancelled_owned()).await;
-        if let Err(error) = served {
-            tracing::error!(%error, "serving ended");
-        }
-    })
+    let (stopping, patience) = (app.tasks.stopping(), app.config.client_patience);
+    tokio::spawn(http::listen::serve(listener, http::service(app), stopping, patience))
 }
 
 fn unusable(path: &Path, source: io::Error) -> StartError {

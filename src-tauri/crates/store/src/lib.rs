@@ -68,6 +68,15 @@ pub enum Error {
     Full,
 }
 
+impl Error {
+    /// The row names another one that is not there: a workspace that nobody knows.
+    #[must_use]
+    pub fn names_nobody(&self) -> bool {
+        let Self::Sqlite(rusqlite::Error::SqliteFailure(failure, _)) = self else { return false };
+        failure.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY
+    }
+}
+
 /// What reads and writes return.
 pub type Result<T> = std::result::Result<T, Error>;
 

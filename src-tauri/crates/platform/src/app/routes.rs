@@ -34,7 +34,8 @@ pub fn router() -> Room {
 #[utoipa::path(get, path = "/app/state", tag = "app", responses((status = 200)))]
 async fn state(State(app): State<App>) -> AppResult<Json<Value>> {
     let keys = app.store.read(secret_rows::configured_global).await?;
-    let (missing, local) = tokio::join!(secrets::missing(&app), secrets::local_servers(&app.client, app.endpoint.port));
+    let (missing, local) =
+        tokio::join!(secrets::missing(&app), secrets::local_servers(app.outward.here(), app.endpoint.port));
     let mut vault = json!(app.vault.status());
     vault["missing"] = json!(missing?);
     let mut body = json!({

@@ -54,16 +54,15 @@ async fn create(
     if ask.action.is_empty() {
         return Err(AppError::bad_request("invalid request body"));
     }
-    let failed = |error: &dyn std::fmt::Display| AppError::internal("failed to create approval", error);
-    let workspace = WorkspaceId::parse_loose(&id).ok_or_else(|| failed(&"malformed id"))?;
+    let workspace = WorkspaceId::parse_loose(&id).ok_or_else(|| AppError::not_found("workspace not found"))?;
     let new = NewApproval {
         task_id: ask.task_id.unwrap_or_default(),
         action: ask.action,
         reason: ask.reason.unwrap_or_default(),
         context: Value::Object(ask.context.unwrap_or_default()),
     };
-    let approval =
-        app.store.write(move |tx| approvals::create(tx, workspace, &new)).await.map_err(|error| failed(&error))?;
+    let written = app.store.write(move |tx| approvals::create(tx, workspace, &new)).await;
+    let approval = written.map_err(|error| AppError::unwritten("failed to create approval", error))?;
     Ok((StatusCode::CREATED, Json(json!({"approval_id": approval, "id": approval, "status": "pending"}))))
 }
 

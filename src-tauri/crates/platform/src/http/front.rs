@@ -4,7 +4,14 @@
 //! Then the credential becomes a [`Caller`], `Host` must be one of our names with our port, and the
 //! limiter counts. Last comes the route, with panics contained, figures counted and headers added.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use axum::{
     Router,
@@ -23,6 +30,7 @@ use tower::ServiceExt;
 use super::{
     assets, body, cors,
     limiter::{Allowance, Limiter},
+    patient::Patient,
     refusal, security, unread,
 };
 use crate::{
@@ -225,24 +233,45 @@ fn take_capability(request: &mut Request) -> Option<String> {
     Some(capability)
 }
 
+/// A request as the route gets it, and whether all of a large body was read in the end.
+struct Taken {
+    request: Request,
+    whole: Option<Arc<AtomicBool>>,
+    /// What is left of a large body that the route did not want.
+    rest: Option<unread::Rest>,
+}
+
 /// Reads a small body before the route runs. A route that refuses without reading it would leave the bytes on
-/// the connection, which then has to be closed under a client that already sends its next request.
-async fn take_in(request: Request) -> Request {
-    let small = request.body().size_hint().exact().is_some_and(|size| (1..=SMALL_BODY).contains(&size));
-    if !small {
-        return request;
+/// the connection, which then has to be closed under a client that already sends its next request. Of a large one
+/// the route gets the pieces as they come. Neither is waited for for ever.
+async fn take_in(request: Request, patience: Duration) -> Result<Taken, AppError> {
+    if request.body().is_end_stream() {
+        return Ok(Taken { request, whole: None, rest: None });
     }
     let (parts, body) = request.into_parts();
-    match body.collect().await {
-        Ok(whole) => Request::from_parts(parts, Body::from(whole.to_bytes())),
-        // Cut off: the route finds nothing, and nobody is left to be told.
-        Err(_) => Request::from_parts(parts, Body::empty()),
+    if body.size_hint().exact().is_none_or(|size| size > SMALL_BODY) {
+        let (body, whole) = Patient::new(body, patience);
+        let (body, rest) = unread::watch(Body::new(body), parts.headers.contains_key(header::EXPECT));
+        return Ok(Taken { request: Request::from_parts(parts, body), whole: Some(whole), rest: Some(rest) });
     }
+    let body = match tokio::time::timeout(patience, body.collect()).await {
+        Ok(Ok(whole)) => Body::from(whole.to_bytes()),
+        // Cut off: the route finds nothing, and nobody is left to be told.
+        Ok(Err(_)) => Body::empty(),
+        Err(_) => {
+            let late = AppError::new(StatusCode::REQUEST_TIMEOUT, "the request body did not come in time");
+            return Err(late.code("body_too_slow"));
+        }
+    };
+    Ok(Taken { request: Request::from_parts(parts, body), whole: None, rest: None })
 }
 
 /// The route, with a panic contained (10 §1.1: 500, empty).
 async fn run(front: &Front, request: Request) -> Response<Body> {
-    let (request, rest) = watch_large(take_in(request).await);
+    let Taken { request, whole, rest } = match take_in(request, front.app.config.client_patience).await {
+        Ok(taken) => taken,
+        Err(late) => return last(late.into_response()),
+    };
     let answer = AssertUnwindSafe(front.inner.clone().oneshot(request)).catch_unwind().await;
     let response = match answer {
         Ok(Ok(response)) => response,
@@ -255,18 +284,14 @@ async fn run(front: &Front, request: Request) -> Response<Body> {
     if let Some(rest) = rest.filter(|_| refused) {
         rest.throw_away().await;
     }
-    response
+    // What is left of a body lies on the connection: its client must not send the next request there.
+    if whole.is_some_and(|whole| !whole.load(Ordering::Acquire)) { last(response) } else { response }
 }
 
-/// Watches a body that was not taken in.
-fn watch_large(request: Request) -> (Request, Option<unread::Rest>) {
-    let none = request.body().is_end_stream() || request.body().size_hint().upper().is_some_and(|n| n <= SMALL_BODY);
-    if none {
-        return (request, None);
-    }
-    let (parts, body) = request.into_parts();
-    let (body, rest) = unread::watch(body, parts.headers.contains_key(header::EXPECT));
-    (Request::from_parts(parts, body), Some(rest))
+/// The last answer on its connection.
+fn last(mut response: Response<Body>) -> Response<Body> {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 /// 403 with an empty body (10 §1.1).

@@ -61,7 +61,7 @@ fn declare(operation: &mut Operation, access: Access) {
 }
 
 /// Writes into the document what any operation of its kind may answer besides what it says itself. Before every
-/// handler stand the front door (403, 429), the guard (401), the decoding of path, query and body (400, 413) and the
+/// handler stand the front door (403, 429), the guard (401), the decoding of path, query and body (400, 408, 413) and the
 /// database (503, 507); and what a path names need not exist (404).
 fn answer(operation: &mut Operation, access: Access, named: bool, writes: bool) {
     let asks = operation.parameters.as_ref().is_some_and(|list| !list.is_empty());
@@ -70,6 +70,7 @@ fn answer(operation: &mut Operation, access: Access, named: bool, writes: bool) 
         ("401", access != Access::Open),
         ("403", true),
         ("404", named),
+        ("408", writes),
         ("413", writes),
         ("429", true),
         ("503", true),

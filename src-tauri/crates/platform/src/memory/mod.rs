@@ -45,7 +45,7 @@ pub async fn commit(
     app.store
         .write(move |tx| memories::insert(tx, &stored, owner, &content, scope, &namespace))
         .await
-        .map_err(|error| AppError::internal("failed to store memory", &error))?;
+        .map_err(|error| AppError::unwritten("failed to store memory", error))?;
     Ok(memory)
 }
 

@@ -48,8 +48,7 @@ async fn commit(
     let scope =
         MemoryScope::parse(&new.scope).ok_or_else(|| AppError::bad_request("scope must be LOCAL, TEAM, or GLOBAL"))?;
     let namespace = new.namespace.filter(|name| !name.is_empty()).unwrap_or_else(|| "general".to_owned());
-    let owner =
-        WorkspaceId::parse_loose(&id).ok_or_else(|| AppError::internal("failed to store memory", &"malformed id"))?;
+    let owner = WorkspaceId::parse_loose(&id).ok_or_else(|| AppError::not_found("workspace not found"))?;
     let memory = super::commit(&app, owner, &new.content, scope, namespace.clone()).await?;
     Ok((StatusCode::CREATED, Json(json!({"id": memory, "scope": scope, "namespace": namespace}))))
 }

@@ -59,7 +59,7 @@ struct How {
 
 /// Makes an organisation; with `dry_run=true` only says what it would make.
 #[utoipa::path(post, path = "/org/import", tag = "templates", request_body = Import,
-    params(("dry_run" = Option<bool>, Query)), responses((status = 201), (status = 412, description = "variables missing")))]
+    params(("dry_run" = Option<bool>, Query)), responses((status = 200, description = "what it would make"), (status = 201), (status = 404), (status = 412, description = "variables missing")))]
 async fn import_org(
     State(app): State<App>,
     Query(how): Query<How>,

@@ -54,6 +54,10 @@ fn parse(body: &body::Bytes) -> AppResult<(String, Secret)> {
     if key.is_empty() || value.is_empty() {
         return Err(AppError::bad_request("invalid request body"));
     }
+    // Any other spelling will do (20 §9); one of these would keep every agent that inherits it from starting.
+    if key.contains(['=', '\0']) || value.contains('\0') {
+        return Err(AppError::bad_request("a key cannot contain = and neither part a zero byte").code("invalid_key"));
+    }
     if value.len() > LARGEST {
         return Err(AppError::bad_request("the value is longer than 256 KiB").code("value_too_long"));
     }
@@ -107,7 +111,7 @@ async fn set_own(app: &App, id: &str, body: &body::Bytes) -> AppResult<Json<Valu
     app.store
         .read(move |conn| workspaces::get(conn, id))
         .await?
-        .ok_or_else(|| AppError::internal("failed to save secret", &"unknown workspace"))?;
+        .ok_or_else(|| AppError::not_found("workspace not found"))?;
     let store = super::set(app, Some(id), key.clone(), value).await?;
     restart_reached(app, Some(id), key.clone()).await;
     Ok(saved(&key, store, false))
@@ -324,11 +328,11 @@ struct Check {
 #[utoipa::path(post, path = "/secrets/validate", tag = "secrets", request_body = Check, responses((status = 200, body = Verdict)))]
 async fn check(State(app): State<App>, body: body::Bytes) -> AppResult<Json<Verdict>> {
     let Check { provider, key, base_url } = body.json("invalid request body")?;
-    Ok(Json(validate(&app.client, &provider, &Secret::from(key), base_url.as_deref()).await))
+    Ok(Json(validate(&app.outward, &provider, &Secret::from(key), base_url.as_deref()).await))
 }
 
 /// Model servers that answer on this machine.
 #[utoipa::path(get, path = "/models/local", tag = "secrets", responses((status = 200)))]
 async fn servers(State(app): State<App>) -> Json<Value> {
-    Json(json!({"servers": local_servers(&app.client, app.endpoint.port).await}))
+    Json(json!({"servers": local_servers(app.outward.here(), app.endpoint.port).await}))
 }

@@ -9,6 +9,8 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::outward::Outward;
+
 /// How long a provider may take (R-100: an answer within ten seconds).
 const LIMIT: Duration = Duration::from_secs(8);
 /// How long a server on this machine may take.
@@ -48,26 +50,25 @@ const UNREACHABLE: Verdict = Verdict::bad(
 const UNKNOWN: Verdict = Verdict::bad("unknown_provider", "This provider's keys cannot be tried; store it as it is.");
 
 /// Tries `key`. Stores and logs nothing.
-pub async fn validate(client: &Client, provider: &str, key: &Secret, base_url: Option<&str>) -> Verdict {
-    let base = |default: &'static str| base_url.unwrap_or(default).trim_end_matches('/').to_owned();
-    let anthropic = |base: String| {
-        client
+pub async fn validate(outward: &Outward, provider: &str, key: &Secret, base_url: Option<&str>) -> Verdict {
+    let default = match provider {
+        "anthropic" => "https://api.anthropic.com",
+        "openai" => "https://api.openai.com/v1",
+        "openrouter" => "https://openrouter.ai/api/v1",
+        "ollama" => "http://127.0.0.1:11434/v1",
+        "lmstudio" => "http://127.0.0.1:1234/v1",
+        "custom" if base_url.is_some() => "",
+        _ => return UNKNOWN,
+    };
+    let base = base_url.unwrap_or(default).trim_end_matches('/');
+    let Ok(client) = outward.to(base) else { return UNREACHABLE };
+    let request = match provider {
+        "anthropic" => client
             .get(format!("{base}/v1/models?limit=1"))
             .header("x-api-key", key.expose())
-            .header("anthropic-version", "2023-06-01")
-    };
-    let openai = |base: String| client.get(format!("{base}/models")).bearer_auth(key.expose());
-    let request = match provider {
-        "anthropic" => anthropic(base("https://api.anthropic.com")),
-        "openai" => openai(base("https://api.openai.com/v1")),
-        "openrouter" => client.get(format!("{}/key", base("https://openrouter.ai/api/v1"))).bearer_auth(key.expose()),
-        "ollama" => openai(base("http://127.0.0.1:11434/v1")),
-        "lmstudio" => openai(base("http://127.0.0.1:1234/v1")),
-        "custom" => match base_url {
-            Some(url) => openai(url.trim_end_matches('/').to_owned()),
-            None => return UNKNOWN,
-        },
-        _ => return UNKNOWN,
+            .header("anthropic-version", "2023-06-01"),
+        "openrouter" => client.get(format!("{base}/key")).bearer_auth(key.expose()),
+        _ => client.get(format!("{base}/models")).bearer_auth(key.expose()),
     };
     match request.timeout(LIMIT).send().await {
         Ok(response) => {

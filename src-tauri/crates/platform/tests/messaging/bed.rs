@@ -57,6 +57,7 @@ pub fn config(dir: PathBuf) -> Config {
         shipped_templates: Vec::new(),
         agent_program: (PathBuf::from("/nonexistent/agent"), Vec::new()),
         allow_lan: false,
+        client_patience: Duration::from_secs(60),
         names: Arc::new(SystemNames),
         test_tokens: false,
         hanging_step: None,

@@ -29,6 +29,7 @@ mod registry;
 mod restart;
 mod retention;
 mod search;
+mod slow;
 mod streaming;
 mod test_token;
 mod versions;

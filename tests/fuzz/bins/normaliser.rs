@@ -1,0 +1,4 @@
+//! See `targets.rs`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| molecule_fuzz::targets::normaliser(data));
