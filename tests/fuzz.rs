@@ -98,7 +98,7 @@ fn run(name: &str) {
     let seeds = seeds(name);
     assert!(seeds.len() >= 8, "{name} has {} seeds", seeds.len());
     seeds.iter().for_each(|seed| target(seed));
-    let mut dice = Dice(0x5eed_0f_0e1e_c01e);
+    let mut dice = Dice(0x005e_ed0f_0e1e_c01e);
     for _ in 0..ROUNDS {
         let bytes = mutated(&mut dice, &seeds);
         if let Err(panic) = std::panic::catch_unwind(|| target(&bytes)) {

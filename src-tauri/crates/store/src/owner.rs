@@ -4,6 +4,7 @@ use std::{
     fs::{File, OpenOptions, TryLockError},
     io::{self, Read, Seek, Write},
     path::Path,
+    time::Duration,
 };
 
 /// Held for as long as this process owns the data directory; the lock goes with the process.
@@ -26,6 +27,18 @@ pub enum OwnerError {
     Io(#[source] io::Error),
 }
 
+/// Who the owner says it is. It takes the lock before it writes its name, so the name may be a moment late.
+fn named(file: &mut File) -> Option<String> {
+    for pause in [0, 5, 20, 75, 200] {
+        std::thread::sleep(Duration::from_millis(pause));
+        let mut owner = String::new();
+        if file.rewind().and_then(|()| file.read_to_string(&mut owner)).is_ok() && !owner.trim().is_empty() {
+            return Some(owner.trim().to_owned());
+        }
+    }
+    None
+}
+
 impl Owner {
     /// Takes `<dir>/owner.lock`, or says who has it.
     ///
@@ -44,13 +57,10 @@ impl Owner {
             Ok(()) => {}
             Err(TryLockError::Error(error)) => return Err(OwnerError::Io(error)),
             Err(TryLockError::WouldBlock) => {
-                let mut owner = String::new();
-                drop(file.read_to_string(&mut owner));
-                let owner = owner.trim();
-                let owner = if owner.is_empty() { "unknown" } else { owner };
-                return Err(OwnerError::Taken { owner: owner.to_owned() });
+                return Err(OwnerError::Taken { owner: named(&mut file).unwrap_or_else(|| "unknown".to_owned()) });
             }
         }
+        // A name of an owner before is gone before ours stands there: whoever looks in between looks again.
         file.set_len(0).and_then(|()| file.rewind()).map_err(OwnerError::Io)?;
         write!(file, "{}", std::process::id()).map_err(OwnerError::Io)?;
         Ok(Self { _file: file })
