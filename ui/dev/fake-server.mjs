@@ -161,6 +161,11 @@ function makeDemo(still) {
     call(main, { id: 'd1', tool: 'delegate_task', phase: 'end', status: 'ok', target_id: ids.research, output_preview: 'Strongest theme in 38 interviews: the sync prompt appears before there is anything to sync (17).', elapsed_ms: 72_000 }),
     chunk(main, 'Short version: day 3 is when the sync prompt first blocks the editor. Moving it after the first save should win back about a third', true),
   ]);
+  // What comes after the turn that runs: it waits, and so do two questions of others on a card.
+  const next = 'turn-still-3';
+  inflight.set(next, { workspace_id: ids.lead, message_id: next, method: 'message/send', source_id: null, started_at: iso(now - 20_000), request_body: ask(next, 'And draft the release note for it.'), queued: true });
+  Object.assign(agents.get(ids.lead), { queued_messages: 1 });
+  Object.assign(agents.get(ids.market), { queued_messages: 2 });
   addApproval(ids.engineering, 'Merge the fix into main', 'Ask for sync after the first save', { diff: DIFF, path: 'src/editor/sync.ts', cwd: '/home/you/notes' }, sub1, now - 120_000);
 }
 

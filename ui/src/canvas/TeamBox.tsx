@@ -58,7 +58,7 @@ export const TeamBox = memo(function TeamBox({ id, w, h, depth }: Props) {
             <span className="name cut">{agent.name}</span>
             {roomy && level !== 'dot' && (
               <span className="text-meta text-ink-3 ml-auto flex-none">
-                {full ? [people, total].filter(Boolean).join(', ') : total || people}
+                {full ? [facts.queue, people, total].filter(Boolean).join(', ') : total || people}
               </span>
             )}
           </div>
