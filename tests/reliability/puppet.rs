@@ -70,8 +70,14 @@ impl Puppet {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         if let Some(address) = self.address {
             let shared = Arc::clone(&self.shared);
+            // The process before is torn down behind `dies`, and its port is free a moment later.
+            let listener = eventually(format!("{address} to be free"), || async {
+                std::net::TcpListener::bind(address).map_err(|error| error.to_string())
+            })
+            .await;
             let served = runtime.spawn(async move {
-                let listener = TcpListener::bind(address).await.unwrap();
+                listener.set_nonblocking(true).unwrap();
+                let listener = TcpListener::from_std(listener).unwrap();
                 let address = listener.local_addr().unwrap();
                 let router = Router::new().fallback(answer).with_state(shared);
                 tokio::spawn(async move { axum::serve(listener, router).await });
