@@ -15,6 +15,7 @@ use axum::{
 use molecule_model::{Timestamp, WorkspaceId};
 use molecule_store::{
     activity,
+    rusqlite::Connection,
     search::{self, Hit, Index, Pattern},
 };
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,8 @@ const BUSY: i64 = 200;
 const FAR_BEHIND: i64 = 100_000;
 /// Pause after a helping, as a multiple of its time.
 const REST: u32 = 4;
+/// The same while searches read long.
+const SHORT_REST: u32 = 1;
 
 /// The index of this data directory, opened after the start.
 #[derive(Default)]
@@ -84,7 +87,8 @@ pub async fn catch_up(app: &App) -> molecule_store::Result<()> {
     let (index, stopping) = (open(app).await?, app.tasks.stopping());
     loop {
         let (began, feeding) = (Instant::now(), Arc::clone(&index));
-        let fed = app.store.read(move |conn| feeding.feed(conn, HELPING)).await?;
+        let feed = move |conn: &Connection| Ok((feeding.feed(conn, HELPING)?, feeding.behind(conn)?));
+        let (fed, behind) = app.store.read(feed).await?;
         if let Some(upto) = fed.changes {
             app.store.write(move |tx| activity::forget_changes(tx, upto)).await?;
         }
@@ -93,7 +97,7 @@ pub async fn catch_up(app: &App) -> molecule_store::Result<()> {
             return Ok(());
         }
         tokio::select! {
-            () = tokio::time::sleep(began.elapsed() * REST) => {}
+            () = tokio::time::sleep(began.elapsed() * if behind < FAR_BEHIND { REST } else { SHORT_REST }) => {}
             () = stopping.cancelled() => return Ok(()),
         }
     }
@@ -121,6 +125,15 @@ pub(super) struct HitView {
     method: Option<String>,
     status: Option<String>,
     created_at: Timestamp,
+    /// An addition, as the three below: with them a screen shows a row of the log as it does in the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_detail: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duration_ms: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     request_body: Option<Box<RawValue>>,
@@ -142,9 +155,7 @@ pub(super) async fn session_search(
     let Some(id) = WorkspaceId::parse_loose(&id) else { return Ok(Json(Vec::new())) };
     let limit = asked.limit.parse::<usize>().ok().filter(|limit| *limit > 0).map_or(DEFAULT_LIMIT, |n| n.min(MOST));
     let index = app.search.index.get().map(Arc::clone);
-    let find = move |conn: &molecule_store::rusqlite::Connection| {
-        search::search(conn, index.as_deref(), id, &Pattern::new(&asked.q), limit)
-    };
+    let find = move |conn: &Connection| search::search(conn, index.as_deref(), id, &Pattern::new(&asked.q), limit);
     let found = app.store.read(find).await.map_err(|error| AppError::internal("session search failed", &error))?;
     Ok(Json(found.into_iter().map(|hit| shape(id, hit)).collect()))
 }
@@ -159,6 +170,10 @@ fn shape(workspace_id: WorkspaceId, hit: Hit) -> HitView {
         method: hit.method,
         status: hit.status,
         created_at: hit.created_at,
+        source_id: hit.source_id,
+        target_id: hit.target_id,
+        error_detail: hit.error_detail,
+        duration_ms: hit.duration_ms,
         request_body: hit.request_body,
         response_body: hit.response_body,
     }

@@ -38,6 +38,8 @@ async fn s12_4_activity_and_memories_newest_first_before_and_after_indexing() {
         assert_eq!(kinds(&found), ["activity agent_log", "memory TEAM", "activity a2a_receive"]);
         let (log, memory, message) = (&found[0], &found[1], &found[2]);
         assert_eq!(log["content"], "100% of the harvest");
+        assert_eq!((&log["source_id"], message.get("source_id"), memory.get("source_id")), (&json!(a.id), None, None));
+        assert!(message["duration_ms"].as_i64().unwrap() >= 1);
         assert_eq!(
             (&log["status"], &log["workspace_id"], log.get("request_body")),
             (&json!("timeout"), &json!(a.id), None)

@@ -35,6 +35,14 @@ pub struct Hit {
     pub method: Option<String>,
     /// E.g. `ok`; none for memories.
     pub status: Option<String>,
+    /// Who asked; none for memories.
+    pub source_id: Option<String>,
+    /// Who was asked; none for memories.
+    pub target_id: Option<String>,
+    /// Why it failed.
+    pub error_detail: Option<String>,
+    /// Milliseconds.
+    pub duration_ms: Option<i64>,
     /// When.
     pub created_at: Timestamp,
     /// The envelope as it was forwarded.
@@ -43,7 +51,9 @@ pub struct Hit {
     pub response_body: Option<Box<RawValue>>,
 }
 
-const COLUMNS: &str = "seq, id, activity_type, summary, method, status, created_at, request_body, response_body";
+const COLUMNS: &str =
+    "seq, id, activity_type, summary, method, status, source_id, target_id, error_detail, duration_ms,
+    created_at, request_body, response_body";
 
 /// The newest of what fits, at most `limit`.
 ///
@@ -167,6 +177,10 @@ fn hit(row: &Row<'_>) -> Result<Hit> {
         content: row.get("summary")?,
         method: row.get("method")?,
         status: row.get("status")?,
+        source_id: row.get("source_id")?,
+        target_id: row.get("target_id")?,
+        error_detail: row.get("error_detail")?,
+        duration_ms: row.get("duration_ms")?,
         created_at: parsed(row, "created_at")?,
         request_body: body("request_body")?,
         response_body: body("response_body")?,
@@ -191,6 +205,10 @@ fn memories(conn: &Connection, workspace: WorkspaceId, pattern: &Pattern, limit:
                 content: row.get("content")?,
                 method: None,
                 status: None,
+                source_id: None,
+                target_id: None,
+                error_detail: None,
+                duration_ms: None,
                 created_at: parsed(row, "created_at")?,
                 request_body: None,
                 response_body: None,
