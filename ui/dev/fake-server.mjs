@@ -484,6 +484,14 @@ async function route(request, response, url) {
         && (!peer || row.source_id === peer || row.target_id === peer));
       return json(response, 200, rows.slice(-(Number(url.searchParams.get('limit')) || 100)).reverse());
     }
+    case 'GET session-search': {
+      const words = (url.searchParams.get('q') ?? '').trim().toLowerCase();
+      const rows = activity.filter((row) => row.workspace_id === id && JSON.stringify([row.summary, row.method, row.activity_type, row.status, row.request_body, row.response_body]).toLowerCase().includes(words));
+      const hits = rows.map(({ activity_type, summary, tool_trace: _trace, ...row }) => ({ kind: 'activity', label: activity_type, content: summary, ...row }));
+      const memory = 'People call the sync prompt a wall: ask after the first save.';
+      if (memory.toLowerCase().includes(words)) hits.push({ kind: 'memory', id: 'memory-1', workspace_id: id, label: 'TEAM', content: memory, method: null, status: null, created_at: iso() });
+      return json(response, 200, hits.slice(-100).reverse());
+    }
     case 'GET inflight': return json(response, 200, [...inflight.values()].filter((row) => row.workspace_id === id).map(({ workspace_id: _id, ...row }) => row));
     case 'GET approvals': return json(response, 200, [...approvals.values()].filter((each) => each.workspace_id === id).reverse());
     case 'POST approvals': {

@@ -79,6 +79,8 @@ const SHOTS = [
   ['details', 'still', WIDE, async (page) => { await open(lead)(page); await page.click('role=tab[name="Details"]'); await page.waitForTimeout(400); }],
   ['details-external', 'still', WIDE, async (page) => { await page.click('text=Market analyst'); await page.waitForTimeout(600); await page.click('role=tab[name="Details"]'); await page.click('text=Connect again…', { trial: true }); await page.waitForTimeout(300); }],
   ['agent-activity', 'still', WIDE, async (page) => { await open(lead)(page); await page.click('role=tab[name="Activity"]'); await page.waitForTimeout(400); }],
+  ['agent-search', 'still', WIDE, async (page) => { await open(lead)(page); await page.click('role=tab[name="Activity"]'); await page.waitForTimeout(400); await page.fill('[role="searchbox"]', 'sync'); await page.waitForTimeout(900); }],
+  ['agent-search', 'still', SMALL, async (page) => { await open(lead)(page); await page.click('role=tab[name="Activity"]'); await page.waitForTimeout(400); await page.fill('[role="searchbox"]', 'no such words'); await page.waitForTimeout(900); }],
   ['palette', 'still', WIDE, async (page) => { await page.keyboard.press('Control+k'); await page.keyboard.type('res'); await page.waitForTimeout(300); }],
   ['new-agent', 'still', WIDE, async (page) => { await page.click('text=New agent'); await page.fill('#new-agent input >> nth=0', 'Release manager'); await page.fill('input[placeholder^="/home"]', '/home/you/notes'); await page.waitForTimeout(300); }],
   ['connect', 'demo', WIDE, async (page) => { await page.click('text=New agent'); await page.fill('#new-agent input >> nth=0', 'Market scout'); await page.click('text=It runs elsewhere'); await page.click('text=Create and connect'); await page.waitForTimeout(700); }],

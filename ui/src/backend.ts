@@ -3,7 +3,7 @@
  * so the same page runs in a browser tab and in the app's window.
  */
 import type {
-  ActivityRow, AppState, Approval, Attachment, BrokenTemplate, Connection, CreatedWorkspace, CreateWorkspace, Health, Inflight, KeyCheck, LiveEvent,
+  ActivityRow, AppState, Approval, Attachment, BrokenTemplate, Connection, CreatedWorkspace, CreateWorkspace, Health, Hit, Inflight, KeyCheck, LiveEvent,
   LocalServer, OrgImportResult, OrgTemplate, Secret, Session, Template, Viewport, Workspace,
 } from '@/api/types';
 
@@ -324,6 +324,7 @@ export const api = {
 
   a2a,
   activity: (id: string, params: ActivityQuery) => request<ActivityRow[]>('GET', `/workspaces/${id}/activity${query(params)}`),
+  search: (id: string, words: string) => request<Hit[]>('GET', `/workspaces/${id}/session-search${query({ q: words, limit: 100 })}`),
   allActivity: (limit: number) => request<ActivityRow[]>('GET', `/activity${query({ limit })}`),
   liftPause: (id: string, peer: string) => request<unknown>('DELETE', `/workspaces/${id}/pauses/${peer}`),
   inflight: (id: string) => request<Inflight[]>('GET', `/workspaces/${id}/inflight`),

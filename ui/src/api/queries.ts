@@ -20,6 +20,7 @@ export const keysOf = {
   chat: (id: string) => ['chat', id] as const,
   inflight: (id: string) => ['inflight', id] as const,
   activity: (id: string, filter: string) => ['activity', id, filter] as const,
+  search: (id: string, words: string) => ['search', id, words] as const,
   decided: (id: string) => ['decided', id] as const,
   exchange: (id: string, peer: string) => ['exchange', id, peer] as const,
 };

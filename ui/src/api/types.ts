@@ -91,6 +91,24 @@ export interface ActivityRow {
   tool_trace?: TraceEntry[];
 }
 
+/** 10 §12.4: a row of the log, or something remembered. */
+export interface Hit {
+  kind: 'activity' | 'memory';
+  id: string;
+  workspace_id: string;
+  label: string;
+  content: string | null;
+  method: string | null;
+  status: string | null;
+  created_at: string;
+  source_id?: string;
+  target_id?: string;
+  error_detail?: string;
+  duration_ms?: number;
+  request_body?: unknown;
+  response_body?: unknown;
+}
+
 /** `GET /workspaces/:id/inflight`: a turn that is being answered right now. */
 export interface Inflight {
   message_id: string;

@@ -1,4 +1,4 @@
-import type { ActivityRow } from '@/api/types';
+import type { ActivityRow, Hit } from '@/api/types';
 
 export type Filter = 'all' | 'messages' | 'tasks' | 'errors';
 
@@ -12,10 +12,37 @@ export const FILTERS: readonly { id: Filter; label: string }[] = [
 export function passes(row: ActivityRow, filter: Filter): boolean {
   switch (filter) {
     case 'messages': return row.activity_type === 'a2a_receive' || row.activity_type === 'a2a_send' || row.activity_type === 'delegation';
-    case 'tasks': return row.activity_type === 'task_update' || row.activity_type === 'agent_log' || row.activity_type.startsWith('memory_write') || row.activity_type === 'cron_run';
+    case 'tasks': return row.activity_type === 'task_update' || row.activity_type === 'agent_log' || row.activity_type.startsWith('memory') || row.activity_type === 'cron_run';
     case 'errors': return row.status === 'error' || row.status === 'failed' || row.activity_type === 'error';
     default: return true;
   }
+}
+
+/** What a search found, as a row like any other. */
+export const rowOf = (hit: Hit): ActivityRow => ({
+  id: hit.id,
+  workspace_id: hit.workspace_id,
+  activity_type: hit.kind === 'memory' ? 'memory' : hit.label,
+  status: hit.status ?? 'ok',
+  created_at: hit.created_at,
+  source_id: hit.source_id ?? null,
+  target_id: hit.target_id ?? null,
+  method: hit.method,
+  summary: hit.content,
+  error_detail: hit.error_detail ?? null,
+  duration_ms: hit.duration_ms ?? null,
+  request_body: hit.request_body,
+  response_body: hit.response_body,
+});
+
+/** The place of a text that says `words`, with a little of what stands before it; nothing where it does not. */
+export function around(text: string, words: string, before = 24): string | undefined {
+  const flat = text.replace(/\s+/g, ' ');
+  const at = words ? flat.toLowerCase().indexOf(words.toLowerCase()) : -1;
+  if (at < 0) return undefined;
+  if (at <= before) return flat.slice(0, 200);
+  const from = flat.indexOf(' ', at - before);
+  return `… ${flat.slice(from >= 0 && from < at ? from + 1 : at, at + 200)}`;
 }
 
 const messageId = (row: ActivityRow): string | undefined =>
@@ -39,6 +66,7 @@ const KIND: Readonly<Record<string, string>> = {
   task_update: 'task',
   agent_log: 'log',
   skill_promotion: 'skill',
+  memory: 'remembers',
   memory_write: 'memory',
   memory_write_global: 'memory for everyone',
   cron_run: 'schedule',

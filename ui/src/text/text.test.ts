@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { passes, redact, advice, named } from './activity';
+import { passes, redact, advice, around, named, rowOf } from './activity';
 import { diffCounts, expiresIn, readDiff } from './approvals';
 import { faultOf, parentTaskOf, requestContent, responseContent, traceOf, usageOf } from './a2a';
 import { snippetsOf, withToken } from './connect';
@@ -98,6 +98,23 @@ describe('keys', () => {
     const words = ['wrong', 'expired', 'quota', 'unreachable'].map((code) => checkWords('Anthropic', code, undefined));
     expect(new Set(words).size).toBe(4);
     words.forEach((each) => expect(each).toContain('Anthropic'));
+  });
+});
+
+describe('what a search found', () => {
+  it('shows the place that says it', () => {
+    expect(around('Ask for Sync after the first save', 'sync')).toBe('Ask for Sync after the first save');
+    expect(around('Triage what came in overnight and then look at the sync\nprompt', 'SYNC PROMPT')).toBe('… and then look at the sync prompt');
+    expect(around('nothing like it', 'sync')).toBeUndefined();
+    expect(around('anything', '')).toBeUndefined();
+  });
+  it('is a row like any other', () => {
+    const at = '2026-05-02T09:14:03.120417Z';
+    const memory = rowOf({ kind: 'memory', id: 'm', workspace_id: 'w', label: 'TEAM', content: 'a fact', method: null, status: null, created_at: at });
+    expect([memory.activity_type, memory.status, memory.summary, memory.source_id]).toEqual(['memory', 'ok', 'a fact', null]);
+    expect([passes(memory, 'tasks'), passes(memory, 'messages')]).toEqual([true, false]);
+    const message = rowOf({ kind: 'activity', id: 'a', workspace_id: 'w', label: 'a2a_receive', content: null, method: 'message/send', status: 'error', created_at: at, source_id: 's', error_detail: 'why' });
+    expect([message.activity_type, message.source_id, message.error_detail, passes(message, 'errors')]).toEqual(['a2a_receive', 's', 'why', true]);
   });
 });
 

@@ -8,14 +8,14 @@ import { Segmented } from '@/look/Segmented';
 import { Markdown } from '@/panel/chat/Markdown';
 import { useLive } from '@/state/live';
 import { firstWords } from '@/state/org';
-import { advice, kindOf, named, passes, redact, withoutEchoes, type Filter } from '@/text/activity';
+import { advice, around, kindOf, named, passes, redact, withoutEchoes, type Filter } from '@/text/activity';
 import { requestContent, responseContent } from '@/text/a2a';
 import { clockSeconds, day, duration } from '@/text/say';
 import { useNow } from '@/state/now';
 
 const bad = (row: ActivityRow) => row.status === 'error' || row.status === 'failed';
 
-function Row({ row, of }: { row: ActivityRow; of?: string }) {
+function Row({ row, of, words = '' }: { row: ActivityRow; of?: string; words?: string }) {
   const [open, setOpen] = useState(false);
   const [form, setForm] = useState<'text' | 'raw'>('text');
   const agents = useLive((state) => state.org.agents);
@@ -25,7 +25,7 @@ function Row({ row, of }: { row: ActivityRow; of?: string }) {
   const between = row.method === 'notify' ? [nameOf(row.workspace_id), 'You']
     : row.activity_type === 'a2a_receive' ? [nameOf(row.source_id), nameOf(row.workspace_id)]
       : row.target_id && row.target_id !== row.workspace_id ? [nameOf(row.workspace_id), nameOf(row.target_id)] : null;
-  const line = row.method === 'tasks/cancel' ? 'Told to stop' : firstWords(asked || said, 200) || named(row.summary ?? '', (id) => agents[id]?.name) || kindOf(row);
+  const line = around(asked, words) ?? around(said, words) ?? around(row.summary ?? '', words) ?? (row.method === 'tasks/cancel' ? 'Told to stop' : firstWords(asked || said, 200) || named(row.summary ?? '', (id) => agents[id]?.name) || kindOf(row));
   const help = bad(row) ? advice(row.error_detail ?? '') : '';
   return (
     <li className={clsx('act', open && 'open')}>
@@ -70,15 +70,17 @@ interface Props {
   onRetry: () => void;
   of?: string;
   wide?: boolean;
+  /** What was looked for: each row then shows the place that says it. */
+  words?: string;
 }
 
-export function ActivityList({ rows, filter, loading, failed, onRetry, of, wide }: Props) {
+export function ActivityList({ rows, filter, loading, failed, onRetry, of, wide, words }: Props) {
   const now = useNow();
   const today = useMemo(() => day(now, now), [now]);
   const shown = useMemo(() => withoutEchoes(rows ?? []).filter((row) => passes(row, filter)), [rows, filter]);
   if (loading) return <SkeletonRows rows={5} />;
   if (failed && !rows) return <Trouble text="The activity could not be loaded." onRetry={onRetry} />;
-  if (shown.length === 0) return <Nothing icon="turns">{rows?.length ? 'Nothing of this kind.' : 'Nothing happened yet. Ask for something small first.'}</Nothing>;
+  if (shown.length === 0) return <Nothing icon="turns">{rows?.length ? 'Nothing of this kind.' : words ? `Nothing here says “${words}”.` : 'Nothing happened yet. Ask for something small first.'}</Nothing>;
   return (
     <ul className={clsx('acts', wide && 'wide')}>
       {shown.map((row, index) => {
@@ -88,7 +90,7 @@ export function ActivityList({ rows, filter, loading, failed, onRetry, of, wide 
         return (
           <li key={row.id} className="contents">
             {rule && <div className="day my-2"><span />{at}<span /></div>}
-            <ul className="contents"><Row row={row} of={of} /></ul>
+            <ul className="contents"><Row row={row} of={of} words={words} /></ul>
           </li>
         );
       })}
