@@ -1,7 +1,7 @@
 //! The event catalogue (10 §14.3) and its envelope (10 §14.2, R-20, R-87).
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 use crate::{Timestamp, WorkspaceId};
 
@@ -87,6 +87,49 @@ events! {
     PlatformChanged = "PLATFORM_CHANGED",
 }
 
+/// The fields of an event, as JSON text: built once, stored and sent as the same characters.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Payload(Box<RawValue>);
+
+impl Payload {
+    /// What `fields` serialises to; `{}` where it cannot be JSON (a key that is no text).
+    #[must_use]
+    pub fn of(fields: &impl Serialize) -> Self {
+        serde_json::value::to_raw_value(fields).map_or_else(|_| Self::default(), Self)
+    }
+
+    /// From stored text; `None` where it is no JSON.
+    #[must_use]
+    pub fn parse(text: String) -> Option<Self> {
+        RawValue::from_string(text).ok().map(Self)
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.get()
+    }
+
+    /// The fields, taken apart.
+    #[must_use]
+    pub fn fields(&self) -> Value {
+        serde_json::from_str(self.as_str()).unwrap_or_default()
+    }
+}
+
+impl Default for Payload {
+    fn default() -> Self {
+        Self(RawValue::from_string("{}".to_owned()).unwrap_or_else(|_| RawValue::NULL.to_owned()))
+    }
+}
+
+impl From<Value> for Payload {
+    fn from(fields: Value) -> Self {
+        Self::of(&fields)
+    }
+}
+
 /// One event as it goes over `/ws`: all four contract keys are always there; `seq` only where it is stored.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Envelope {
@@ -97,7 +140,7 @@ pub struct Envelope {
     /// When it happened.
     pub timestamp: Timestamp,
     /// Its fields, `{}` where there are none.
-    pub payload: Value,
+    pub payload: Payload,
     /// Its number in the outbox.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seq: Option<i64>,
@@ -106,7 +149,7 @@ pub struct Envelope {
 impl Envelope {
     /// An event that is only broadcast, without a number.
     #[must_use]
-    pub fn ephemeral(kind: EventKind, workspace: Option<WorkspaceId>, timestamp: Timestamp, payload: Value) -> Self {
+    pub fn ephemeral(kind: EventKind, workspace: Option<WorkspaceId>, timestamp: Timestamp, payload: Payload) -> Self {
         Self {
             event: kind.as_str().to_owned(),
             workspace_id: workspace.map(|id| id.to_string()).unwrap_or_default(),

@@ -2,11 +2,10 @@
 
 use molecule_model::{
     Timestamp, WorkspaceId,
-    event::{Envelope, EventKind},
+    event::{Envelope, EventKind, Payload},
     id,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use serde_json::Value;
 
 use crate::{Error, Result, Tx};
 
@@ -15,7 +14,7 @@ use crate::{Error, Result, Tx};
 pub struct NewEvent {
     kind: EventKind,
     workspace: Option<WorkspaceId>,
-    payload: Value,
+    payload: Payload,
     recorded: bool,
     stored: bool,
     activity_seq: Option<i64>,
@@ -24,13 +23,13 @@ pub struct NewEvent {
 impl NewEvent {
     /// An event that `GET /events` lists and that stays.
     #[must_use]
-    pub const fn recorded(kind: EventKind, workspace: Option<WorkspaceId>, payload: Value) -> Self {
-        Self { kind, workspace, payload, recorded: true, stored: true, activity_seq: None }
+    pub fn recorded(kind: EventKind, workspace: Option<WorkspaceId>, payload: impl Into<Payload>) -> Self {
+        Self { kind, workspace, payload: payload.into(), recorded: true, stored: true, activity_seq: None }
     }
 
     /// An event that mirrors a stored activity row: numbered for resume, its body not stored twice.
     #[must_use]
-    pub const fn mirror(kind: EventKind, workspace: WorkspaceId, payload: Value, activity_seq: i64) -> Self {
+    pub const fn mirror(kind: EventKind, workspace: WorkspaceId, payload: Payload, activity_seq: i64) -> Self {
         Self {
             kind,
             workspace: Some(workspace),
@@ -43,8 +42,8 @@ impl NewEvent {
 
     /// A broadcast event with a number and a small body of its own, e.g. `TASK_UPDATED`; not listed.
     #[must_use]
-    pub const fn numbered(kind: EventKind, workspace: Option<WorkspaceId>, payload: Value) -> Self {
-        Self { kind, workspace, payload, recorded: false, stored: true, activity_seq: None }
+    pub fn numbered(kind: EventKind, workspace: Option<WorkspaceId>, payload: impl Into<Payload>) -> Self {
+        Self { kind, workspace, payload: payload.into(), recorded: false, stored: true, activity_seq: None }
     }
 }
 
@@ -60,7 +59,7 @@ pub struct Committed {
     /// When.
     pub at: Timestamp,
     /// Its fields.
-    pub payload: Value,
+    pub payload: Payload,
 }
 
 impl Committed {
@@ -74,7 +73,7 @@ impl Committed {
 }
 
 pub(crate) fn insert(conn: &Connection, now: Timestamp, event: NewEvent) -> Result<Committed> {
-    let payload = event.stored.then(|| event.payload.to_string());
+    let payload = event.stored.then(|| event.payload.as_str());
     conn.prepare_cached(
         "INSERT INTO structure_events (id, event_type, workspace_id, recorded, payload, activity_seq, created_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -168,7 +167,7 @@ pub struct Stored {
     /// The workspace it is about.
     pub workspace_id: Option<String>,
     /// Its fields, where stored.
-    pub payload: Option<Value>,
+    pub payload: Option<Payload>,
     /// The activity row it mirrors.
     pub activity_seq: Option<i64>,
     /// When.
@@ -184,7 +183,7 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<(Stored, String)> {
             id: row.get("id")?,
             event_type: row.get("event_type")?,
             workspace_id: row.get("workspace_id")?,
-            payload: payload.and_then(|text| serde_json::from_str(&text).ok()),
+            payload: payload.and_then(Payload::parse),
             activity_seq: row.get("activity_seq")?,
             created_at: Timestamp::from_micros(0),
         },

@@ -10,7 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use molecule_model::{Timestamp, WorkspaceId, event::EventKind};
+use molecule_model::{
+    Timestamp, WorkspaceId,
+    event::{EventKind, Payload},
+};
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{mpsc, oneshot};
 
@@ -67,7 +70,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// As [`Self::emit`].
-    pub fn record(&mut self, kind: EventKind, workspace: WorkspaceId, payload: serde_json::Value) -> Result<i64> {
+    pub fn record(&mut self, kind: EventKind, workspace: WorkspaceId, payload: impl Into<Payload>) -> Result<i64> {
         self.emit(NewEvent::recorded(kind, Some(workspace), payload))
     }
 }

@@ -1,12 +1,13 @@
 //! What an event says of an activity row (10 §14.3): the same whether it goes out as the row is written or is built
 //! from the row when somebody resumes.
 
-use molecule_model::event::EventKind;
+use molecule_model::event::{EventKind, Payload};
 use molecule_store::{
     Result,
     activity::{self, Activity, NewActivity},
     rusqlite::{Connection, OptionalExtension},
 };
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json, value::RawValue};
 
 /// The parts of a row that its events tell.
@@ -64,56 +65,80 @@ impl<'a> From<&'a Activity> for Told<'a> {
     }
 }
 
-/// A body as JSON; what is none stands as a string, as it does in the table.
-fn value(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
+/// A body of an event: the row's own text where that is JSON; what is none stands as a string, as in the table.
+struct Body<'a>(&'a str);
+
+impl Serialize for Body<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        match serde_json::from_str::<&RawValue>(self.0) {
+            Ok(json) => json.serialize(serializer),
+            Err(_) => serializer.serialize_str(self.0),
+        }
+    }
+}
+
+/// `ACTIVITY_LOGGED`. Bodies are left out where there are none (S165). `id` and `error_detail` are additions: a
+/// screen puts the row into its list without reading it.
+#[derive(Serialize)]
+struct Logged<'a> {
+    id: &'a str,
+    activity_type: &'a str,
+    method: Option<&'a str>,
+    summary: Option<&'a str>,
+    status: &'a str,
+    source_id: Option<&'a str>,
+    target_id: Option<&'a str>,
+    duration_ms: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_trace: Option<Body<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_body: Option<Body<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_body: Option<Body<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_detail: Option<&'a str>,
+}
+
+/// `A2A_RESPONSE`.
+#[derive(Serialize)]
+struct Response<'a> {
+    response_body: Option<Body<'a>>,
+    method: Option<&'a str>,
+    duration_ms: Option<i64>,
 }
 
 impl Told<'_> {
-    /// `ACTIVITY_LOGGED`. Bodies are left out where there are none (S165). `id` and `error_detail` are additions:
-    /// a screen puts the row into its list without reading it.
-    fn logged(&self) -> Value {
-        let mut payload = json!({
-            "id": self.id,
-            "activity_type": self.activity_type,
-            "method": self.method,
-            "summary": self.summary,
-            "status": self.status,
-            "source_id": self.source_id,
-            "target_id": self.target_id,
-            "duration_ms": self.duration_ms,
-        });
-        let bodies = [
-            ("tool_trace", self.tool_trace),
-            ("request_body", self.request_body),
-            ("response_body", self.response_body),
-        ];
-        for (key, text) in bodies {
-            if let Some(text) = text {
-                payload[key] = value(text);
-            }
-        }
-        if let Some(detail) = self.error_detail {
-            payload["error_detail"] = json!(detail);
-        }
-        payload
+    fn logged(&self) -> Payload {
+        Payload::of(&Logged {
+            id: self.id,
+            activity_type: self.activity_type,
+            method: self.method,
+            summary: self.summary,
+            status: self.status,
+            source_id: self.source_id,
+            target_id: self.target_id,
+            duration_ms: self.duration_ms,
+            tool_trace: self.tool_trace.map(Body),
+            request_body: self.request_body.map(Body),
+            response_body: self.response_body.map(Body),
+            error_detail: self.error_detail,
+        })
     }
 
-    /// `A2A_RESPONSE`.
-    fn response(&self) -> Value {
-        json!({
-            "response_body": self.response_body.map(value),
-            "method": self.method,
-            "duration_ms": self.duration_ms,
+    fn response(&self) -> Payload {
+        Payload::of(&Response {
+            response_body: self.response_body.map(Body),
+            method: self.method,
+            duration_ms: self.duration_ms,
         })
     }
 
     /// `AGENT_MESSAGE`: the row of a notify holds the words as `result` and the files as `parts` (10 §12.5).
-    fn message(&self, workspace_id: &str, name: &str) -> Value {
-        let body = self.response_body.map(value).unwrap_or_default();
+    fn message(&self, workspace_id: &str, name: &str) -> Payload {
+        let body: Value = self.response_body.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
         let files: Vec<Value> =
             body["parts"].as_array().into_iter().flatten().map(|part| part["file"].clone()).collect();
-        agent_message(workspace_id, name, &body["result"], files)
+        agent_message(workspace_id, name, &body["result"], files).into()
     }
 }
 
@@ -131,13 +156,13 @@ pub fn agent_message(workspace_id: &str, name: &str, message: &Value, attachment
 
 /// The payload of `ACTIVITY_LOGGED` for a row that is being written.
 #[must_use]
-pub fn logged(row: &NewActivity) -> Value {
+pub fn logged(row: &NewActivity) -> Payload {
     Told::from(row).logged()
 }
 
 /// The payload of `A2A_RESPONSE` for a row that is being written.
 #[must_use]
-pub fn response(row: &NewActivity) -> Value {
+pub fn response(row: &NewActivity) -> Payload {
     Told::from(row).response()
 }
 
@@ -145,7 +170,7 @@ pub fn response(row: &NewActivity) -> Value {
 ///
 /// # Errors
 /// When the row cannot be read.
-pub fn mirror_payload(conn: &Connection, event: &str, seq: i64) -> Result<Option<Value>> {
+pub fn mirror_payload(conn: &Connection, event: &str, seq: i64) -> Result<Option<Payload>> {
     let Some(row) = activity::by_seq(conn, seq)? else { return Ok(None) };
     let told = Told::from(&row);
     let payload = match EventKind::ALL.iter().find(|kind| kind.as_str() == event) {

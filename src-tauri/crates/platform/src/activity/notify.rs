@@ -103,7 +103,7 @@ async fn told(app: &App, id: Option<WorkspaceId>, message: &str, files: Vec<Atta
         .store
         .write(move |tx| {
             let seq = activity::insert(tx, &row)?;
-            tx.emit(NewEvent::mirror(EventKind::AgentMessage, id, payload.clone(), seq)).map(drop)
+            tx.emit(NewEvent::mirror(EventKind::AgentMessage, id, payload.clone().into(), seq)).map(drop)
         })
         .await;
     if let Err(error) = written {

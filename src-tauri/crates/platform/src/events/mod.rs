@@ -20,7 +20,7 @@ use std::{
 
 use molecule_model::{
     Timestamp, WorkspaceId,
-    event::{Envelope, EventKind},
+    event::{Envelope, EventKind, Payload},
 };
 use molecule_store::Committed;
 pub use replay::{Replay, replay};
@@ -121,16 +121,16 @@ impl Bus {
 
     /// Publishes an event that is not stored.
     pub fn ephemeral(&self, kind: EventKind, workspace: Option<WorkspaceId>, at: Timestamp, payload: Value) {
-        self.send(kind, workspace, Envelope::ephemeral(kind, workspace, at, payload));
+        self.send(kind, workspace, Envelope::ephemeral(kind, workspace, at, payload.into()));
     }
 
     /// Publishes an event that is not stored, whose payload's keys also stand at the top level.
     pub fn ephemeral_flat(&self, kind: EventKind, workspace: Option<WorkspaceId>, at: Timestamp, payload: Value) {
-        let envelope = Envelope::ephemeral(kind, workspace, at, payload);
+        let envelope = Envelope::ephemeral(kind, workspace, at, Payload::of(&payload));
         let mut whole = serde_json::to_value(&envelope).unwrap_or_default();
-        if let (Some(whole), Some(payload)) = (whole.as_object_mut(), envelope.payload.as_object()) {
+        if let (Some(whole), Value::Object(payload)) = (whole.as_object_mut(), payload) {
             for (key, value) in payload {
-                whole.entry(key.clone()).or_insert_with(|| value.clone());
+                whole.entry(key).or_insert(value);
             }
         }
         self.hand_out(Published { json: whole.to_string(), envelope, workspace, kind });

@@ -1,8 +1,7 @@
 //! Resuming exactly where a client stopped.
 
-use molecule_model::event::Envelope;
+use molecule_model::event::{Envelope, Payload};
 use molecule_store::{outbox, rusqlite::Connection};
-use serde_json::json;
 
 use crate::activity;
 
@@ -47,7 +46,7 @@ fn told(conn: &Connection, row: outbox::Stored) -> molecule_store::Result<Option
     let payload = match (row.payload, row.activity_seq) {
         (Some(payload), _) => Some(payload),
         (None, Some(activity)) => activity::mirror_payload(conn, &row.event_type, activity)?,
-        (None, None) => Some(json!({})),
+        (None, None) => Some(Payload::default()),
     };
     Ok(payload.map(|payload| Envelope {
         event: row.event_type,

@@ -4,9 +4,9 @@ use axum::{
     Json,
     extract::{Path, State},
 };
+use molecule_model::event::Payload;
 use molecule_store::outbox;
 use serde::Serialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
@@ -31,7 +31,8 @@ struct Recorded {
     id: String,
     event_type: String,
     workspace_id: Option<String>,
-    payload: Option<Value>,
+    #[schema(value_type = Option<Object>)]
+    payload: Option<Payload>,
     created_at: molecule_model::Timestamp,
     seq: i64,
 }

@@ -9,10 +9,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::{StreamExt, stream};
-use molecule_model::WorkspaceId;
+use molecule_model::{WorkspaceId, event::Payload};
 use molecule_store::workspaces;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use super::feed::{Feed, Heard};
 use crate::{App, AppError, AppResult};
@@ -51,7 +50,7 @@ pub(super) async fn stream_events(
                 Heard::Again(event) if event.workspace_id == id.to_string() => event,
                 Heard::Live(_) | Heard::Again(_) => continue,
                 Heard::Resync => {
-                    let frame = frame("RESYNC", feed.now().as_micros(), &json!({}), None);
+                    let frame = frame("RESYNC", feed.now().as_micros(), &Payload::default(), None);
                     return Some((frame, (feed, stopping)));
                 }
                 Heard::TooSlow => {
@@ -75,10 +74,17 @@ pub(super) async fn stream_events(
     Ok((headers, body).into_response())
 }
 
-fn frame(kind: &str, micros: i64, payload: &Value, seq: Option<i64>) -> Bytes {
-    let mut data = json!({"type": kind, "timestamp": micros / 1000, "data": payload});
-    if let (Some(seq), Some(data)) = (seq, data.as_object_mut()) {
-        data.insert("seq".into(), json!(seq));
-    }
-    Bytes::from(format!("data: {data}\n\n"))
+/// What stands behind `data:`; the time is in milliseconds.
+#[derive(Serialize)]
+struct Frame<'a> {
+    r#type: &'a str,
+    timestamp: i64,
+    data: &'a Payload,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<i64>,
+}
+
+fn frame(kind: &str, micros: i64, data: &Payload, seq: Option<i64>) -> Bytes {
+    let frame = Frame { r#type: kind, timestamp: micros / 1000, data, seq };
+    Bytes::from(format!("data: {}\n\n", serde_json::to_string(&frame).unwrap_or_default()))
 }

@@ -6,7 +6,10 @@ use std::{sync::Arc, time::Duration};
 use axum::http::StatusCode;
 use bytes::Bytes;
 use molecule_a2a::Answer;
-use molecule_model::{WorkspaceId, event::EventKind};
+use molecule_model::{
+    WorkspaceId,
+    event::{EventKind, Payload},
+};
 use molecule_store::{
     Result as StoreResult, Tx,
     activity::{self, NewActivity},
@@ -15,7 +18,6 @@ use molecule_store::{
     queue::is_waiting,
     usage::{self, Usage},
 };
-use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{
@@ -60,7 +62,7 @@ pub struct Events {
     app: App,
     workspace: WorkspaceId,
     seq: i64,
-    all: Vec<(EventKind, Value)>,
+    all: Vec<(EventKind, Payload)>,
     /// The caller is there: wait for it. Cleared when it has gone.
     wait: bool,
 }
@@ -88,7 +90,12 @@ impl Drop for Events {
     }
 }
 
-pub(super) fn emit(tx: &mut Tx<'_>, workspace: WorkspaceId, seq: i64, all: Vec<(EventKind, Value)>) -> StoreResult<()> {
+pub(super) fn emit(
+    tx: &mut Tx<'_>,
+    workspace: WorkspaceId,
+    seq: i64,
+    all: Vec<(EventKind, Payload)>,
+) -> StoreResult<()> {
     all.into_iter().try_for_each(|(kind, payload)| tx.emit(NewEvent::mirror(kind, workspace, payload, seq)).map(drop))
 }
 
@@ -196,7 +203,7 @@ pub(super) fn answered(job: &Job, name: &str, took: i64, status: StatusCode, bod
 }
 
 /// The payloads of a row's events.
-pub(super) fn events_of(row: &NewActivity, as_response: bool) -> Vec<(EventKind, Value)> {
+pub(super) fn events_of(row: &NewActivity, as_response: bool) -> Vec<(EventKind, Payload)> {
     let mut all = vec![(EventKind::ActivityLogged, logged(row))];
     if as_response {
         all.push((EventKind::A2aResponse, response(row)));

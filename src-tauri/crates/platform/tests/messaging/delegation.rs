@@ -31,12 +31,15 @@ async fn s155_a_task_goes_there_and_its_answer_comes_back() {
     assert_eq!((status, &answer["status"], &answer["target_id"]), (202, &json!("delegated"), &json!(hand.id)));
     let id = answer["delegation_id"].as_str().unwrap();
     let sent = events.next(EventKind::DelegationSent).await;
-    assert_eq!(sent.envelope.payload, json!({"delegation_id": id, "target_id": hand.id, "task_preview": "compute"}));
+    assert_eq!(
+        sent.envelope.payload.fields(),
+        json!({"delegation_id": id, "target_id": hand.id, "task_preview": "compute"})
+    );
     let moved = events.next(EventKind::DelegationStatus).await;
-    assert_eq!(moved.envelope.payload["status"], "dispatched");
+    assert_eq!(moved.envelope.payload.fields()["status"], "dispatched");
     let done = events.next(EventKind::DelegationComplete).await;
     assert_eq!(
-        done.envelope.payload,
+        done.envelope.payload.fields(),
         json!({"delegation_id": id, "target_id": hand.id, "response_preview": "forty-two"})
     );
     assert_eq!(done.workspace, Some(lead.id));
@@ -80,7 +83,7 @@ async fn a_forbidden_target_is_accepted_and_then_fails() {
     let failed = events.next(EventKind::DelegationFailed).await;
     let why = "access denied: workspaces cannot communicate per hierarchy rules";
     assert_eq!(
-        failed.envelope.payload,
+        failed.envelope.payload.fields(),
         json!({"delegation_id": answer["delegation_id"], "target_id": stranger.id, "error": why})
     );
     let row = &list(&bed, &lead).await[0];
@@ -102,7 +105,9 @@ async fn o17_a_poll_mode_peer_has_it_queued() {
     let mut events = bed.events();
     delegate(&bed, &lead, &json!({"target_id": poller.id, "task": "x"})).await;
     events
-        .find(|event| event.kind == EventKind::DelegationStatus && event.envelope.payload["status"] == "queued")
+        .find(|event| {
+            event.kind == EventKind::DelegationStatus && event.envelope.payload.fields()["status"] == "queued"
+        })
         .await;
     let row = &list(&bed, &lead).await[0];
     assert_eq!((&row["status"], &row["summary"]), (&json!("queued"), &json!("Delegation queued — target at capacity")));
@@ -153,12 +158,12 @@ async fn what_an_agent_runs_itself_is_recorded_and_updated() {
     let done = json!({"status": "completed", "response_preview": "gold"});
     assert_eq!(post("/d1/update", &done).await, (200, json!({"status": "completed", "delegation_id": "d1"})));
     assert_eq!(
-        events.next(EventKind::DelegationComplete).await.envelope.payload,
+        events.next(EventKind::DelegationComplete).await.envelope.payload.fields(),
         json!({"delegation_id": "d1", "response_preview": "gold"})
     );
     assert_eq!(post("/d2/update", &json!({"status": "failed", "error": "rock"})).await.0, 200);
     assert_eq!(
-        events.next(EventKind::DelegationFailed).await.envelope.payload,
+        events.next(EventKind::DelegationFailed).await.envelope.payload.fields(),
         json!({"delegation_id": "d2", "error": "rock"})
     );
     assert_eq!(post("/d3/update", &json!({"status": "queued"})).await.0, 200, "40 §21 row 9");

@@ -48,8 +48,8 @@ async fn s125_s144_an_answer_passes_as_it_is_and_leaves_a_row() {
     // Both events carry a number and the same body.
     let logged = events.next(EventKind::ActivityLogged).await;
     let response = events.next(EventKind::A2aResponse).await;
-    assert_eq!(logged.envelope.payload["id"], row["id"]);
-    assert_eq!(response.envelope.payload["response_body"], row["response_body"]);
+    assert_eq!(logged.envelope.payload.fields()["id"], row["id"]);
+    assert_eq!(response.envelope.payload.fields()["response_body"], row["response_body"]);
     assert!(logged.envelope.seq.is_some() && response.envelope.seq.is_some());
     // Nothing stays on its way.
     assert_eq!(bed.read(&format!("/workspaces/{}/inflight", a.id)).await, json!([]));
@@ -134,7 +134,9 @@ async fn s126_bare_bodies_are_wrapped_and_control_methods_are_no_turns() {
     assert_eq!(bed.activity(a.id).await.len(), 2, "any upstream answer leaves a row");
     events.next(EventKind::A2aResponse).await;
     events
-        .find(|event| event.kind == EventKind::ActivityLogged && event.envelope.payload["method"] == "tasks/cancel")
+        .find(|event| {
+            event.kind == EventKind::ActivityLogged && event.envelope.payload.fields()["method"] == "tasks/cancel"
+        })
         .await;
     assert!(!events.waiting().contains(&EventKind::A2aResponse), "a cancelled task is no answer for a chat");
     bed.stop().await;
@@ -177,7 +179,7 @@ async fn r81_in_development_the_reply_comes_first() {
     assert_eq!(bed.activity(a.id).await.len(), 1, "the row does not wait (R-47)");
     events.next(EventKind::ActivityLogged).await;
     let response = events.next(EventKind::A2aResponse).await;
-    assert_eq!(response.envelope.payload["response_body"], body);
+    assert_eq!(response.envelope.payload.fields()["response_body"], body);
     bed.stop().await;
 }
 
@@ -234,7 +236,7 @@ async fn a_caller_who_hangs_up_cancels_nothing() {
     assert!(sending.await.unwrap_err().is_cancelled());
     gate.notify_one();
     let logged = events.next(EventKind::ActivityLogged).await;
-    assert_eq!(logged.envelope.payload["response_body"]["result"]["parts"][0]["text"], "all the same");
+    assert_eq!(logged.envelope.payload.fields()["response_body"]["result"]["parts"][0]["text"], "all the same");
     assert_eq!(bed.activity(a.id).await[0]["status"], "ok");
     bed.stop().await;
 }

@@ -83,7 +83,7 @@ async fn r6_two_that_say_the_same_are_paused_and_can_be_let_go() {
     let answer: Value = bed.say(a.id, "start").send().await.unwrap().json().await.unwrap();
     assert!(answer["result"]["parts"][0]["text"].as_str().unwrap().contains("only answer each other"), "{answer}");
     let notice = events.next(EventKind::PlatformChanged).await;
-    let paused = &notice.envelope.payload["loop_paused"];
+    let paused = &notice.envelope.payload.fields()["loop_paused"];
     assert!(paused["until"].is_string());
     let direct = bed
         .post(&format!("/workspaces/{}/a2a", b.id))

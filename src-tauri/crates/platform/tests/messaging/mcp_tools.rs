@@ -175,7 +175,7 @@ async fn s157_s158_a_task_in_the_background_is_found_again() {
     let id = begun["task_id"].as_str().unwrap();
     assert_eq!(text, format!(r#"{{"task_id":"{id}","status":"dispatched","target_id":"{}"}}"#, hand.id));
     let sent = events.next(EventKind::DelegationSent).await;
-    assert_eq!(sent.envelope.payload["delegation_id"], id);
+    assert_eq!(sent.envelope.payload.fields()["delegation_id"], id);
     events.next(EventKind::DelegationStatus).await;
     let check = async |id: &str| {
         let text = tool(&bed, &lead, "check_task_status", json!({"workspace_id": hand.id, "task_id": id})).await;
@@ -286,7 +286,7 @@ async fn words_for_the_person_are_kept_and_only_where_allowed() {
     let mut events = bed.events();
     assert_eq!(tool(&bed, &a, "send_message_to_user", json!({"message": "hi"})).await.unwrap(), "Message sent.");
     let event = events.next(EventKind::AgentMessage).await;
-    assert_eq!(event.envelope.payload, json!({"message": "hi", "workspace_id": a.id, "name": "A"}));
+    assert_eq!(event.envelope.payload.fields(), json!({"message": "hi", "workspace_id": a.id, "name": "A"}));
     let chat = bed.read(&format!("/workspaces/{}/activity?type=a2a_receive&source=canvas", a.id)).await;
     assert_eq!((&chat[0]["method"], &chat[0]["response_body"]), (&json!("notify"), &json!({"result": "hi"})));
     bed.stop().await;

@@ -63,7 +63,7 @@ async fn s109_s110_s196_silent_agents_lose_their_status_and_get_it_back() {
     assert_eq!(t.status(alive.id).await, Status::Online);
     assert_eq!(t.status(ours.id).await, Status::Online, "180 s for the others");
     let told = events.next(EventKind::WorkspaceOffline).await;
-    assert_eq!((told.workspace, &told.envelope.payload), (Some(theirs.id), &json!({})));
+    assert_eq!((told.workspace, &told.envelope.payload.fields()), (Some(theirs.id), &json!({})));
     t.pass(90).await;
     assert_eq!(t.status(ours.id).await, Status::Offline);
     // A sign of life brings both back.
@@ -72,7 +72,7 @@ async fn s109_s110_s196_silent_agents_lose_their_status_and_get_it_back() {
     assert_eq!((t.status(ours.id).await, t.status(theirs.id).await), (Status::Online, Status::Online));
     let back =
         events.find(|event| event.kind == EventKind::WorkspaceOnline && event.workspace == Some(theirs.id)).await;
-    assert_eq!(back.envelope.payload, json!({"recovered_from": "awaiting_agent"}));
+    assert_eq!(back.envelope.payload.fields(), json!({"recovered_from": "awaiting_agent"}));
     t.bed.stop().await;
 }
 
@@ -227,7 +227,7 @@ async fn r109_a_task_that_nobody_works_on_is_ended_and_told() {
     assert_eq!((busy(&stuck).await, busy(&alive).await), (0, 1), "younger than ten minutes is left alone");
     let told = events.next(EventKind::TaskUpdated).await;
     assert_eq!(
-        (told.workspace, &told.envelope.payload),
+        (told.workspace, &told.envelope.payload.fields()),
         (Some(stuck.id), &json!({"current_task": "", "active_tasks": 0}))
     );
     // A night with a closed lid is no silence of the agent's.

@@ -93,7 +93,7 @@ async fn s144_s145_s148_o14_a_busy_agent_has_its_message_queued() {
     // The attempt is logged and told; it was not answered.
     let logged = events.next(EventKind::ActivityLogged).await;
     assert_eq!(
-        (&logged.envelope.payload["status"], &logged.envelope.payload["duration_ms"]),
+        (&logged.envelope.payload.fields()["status"], &logged.envelope.payload.fields()["duration_ms"]),
         (&json!("error"), &json!(null))
     );
     let row = &bed.activity(a.id).await[0];
@@ -103,7 +103,7 @@ async fn s144_s145_s148_o14_a_busy_agent_has_its_message_queued() {
         (&json!("error"), &json!(why), &json!(null))
     );
     let told = events.next(EventKind::WorkspaceUpdated).await;
-    assert_eq!(told.envelope.payload, json!({"queued_messages": 1}));
+    assert_eq!(told.envelope.payload.fields(), json!({"queued_messages": 1}));
     assert_eq!(bed.read(&format!("/workspaces/{}", a.id)).await["queued_messages"], 1);
     assert_eq!(bed.read("/workspaces").await[0]["queued_messages"], 1);
     let item = bed.item(&a, &id).await;
@@ -202,14 +202,14 @@ async fn s149_s151_s154_o15_it_is_delivered_when_the_agent_is_free_and_in_order(
     assert_eq!((of("p"), of("m")), (vec!["p1".into(), "p2".into(), "p3".into()], vec!["m1".into(), "m2".into()]));
     // The person's own have their row and their event (O-15), an agent's have none.
     let told = events.next(EventKind::A2aResponse).await;
-    assert_eq!(told.envelope.payload["response_body"]["result"]["parts"][0]["text"], "did p1");
-    assert!(told.envelope.payload["duration_ms"].as_i64().unwrap() >= 1);
+    assert_eq!(told.envelope.payload.fields()["response_body"]["result"]["parts"][0]["text"], "did p1");
+    assert!(told.envelope.payload.fields()["duration_ms"].as_i64().unwrap() >= 1);
     let item = bed.until(&a, &first, is("completed")).await;
     assert_eq!((&item["attempts"], &item["last_error"]), (&json!(1), &json!(null)));
     assert!(item["completed_at"].is_string() && item.get("response_body").is_none());
     for text in ["did p2", "did p3"] {
         let told = events.next(EventKind::A2aResponse).await;
-        assert_eq!(told.envelope.payload["response_body"]["result"]["parts"][0]["text"], text);
+        assert_eq!(told.envelope.payload.fields()["response_body"]["result"]["parts"][0]["text"], text);
     }
     let rows = bed.activity(a.id).await;
     let ok: Vec<_> = rows.iter().filter(|row| row["status"] == "ok").collect();
@@ -247,7 +247,7 @@ async fn s150_s151_what_fails_is_tried_five_times_and_says_why() {
     assert_eq!((&item["attempts"], &item["last_error"]), (&json!(5), &json!(why)));
     let told = events.next(EventKind::ActivityLogged).await;
     assert_eq!(
-        (&told.envelope.payload["status"], &told.envelope.payload["error_detail"]),
+        (&told.envelope.payload.fields()["status"], &told.envelope.payload.fields()["error_detail"]),
         (&json!("error"), &json!(why))
     );
     // Hierarchy too: who may no longer talk to it does not get through.
@@ -345,7 +345,7 @@ async fn s152_what_expired_is_not_delivered_and_is_told() {
     let mut events = bed.events();
     sweep_once(&bed.app).await;
     let told = events.next(EventKind::ActivityLogged).await;
-    assert_eq!(told.envelope.payload["error_detail"], "expired before the agent was free");
+    assert_eq!(told.envelope.payload.fields()["error_detail"], "expired before the agent was free");
     agent.is(Mood::Free);
     bed.beat(&a).await;
     bed.until(&a, &last, is("completed")).await;
@@ -430,7 +430,7 @@ async fn s155_s156_s157_s158_a_delegation_that_waits_comes_back() {
     let hand = bed.agent("Hand", Some(lead.id), &agent.url).await;
     let mut events = bed.events();
     let id = delegate(&bed, &lead, &hand).await;
-    events.find(|e| e.kind == EventKind::DelegationStatus && e.envelope.payload["status"] == "queued").await;
+    events.find(|e| e.kind == EventKind::DelegationStatus && e.envelope.payload.fields()["status"] == "queued").await;
     let sent = &agent.last()["params"]["message"];
     assert_eq!((&sent["messageId"], &sent["metadata"]["delegation_id"]), (&json!(id), &json!(id)));
     let row = listed(&bed, &lead).await;
@@ -442,7 +442,7 @@ async fn s155_s156_s157_s158_a_delegation_that_waits_comes_back() {
     let done = events.next(EventKind::DelegationComplete).await;
     assert_eq!(done.workspace, Some(lead.id));
     assert_eq!(
-        done.envelope.payload,
+        done.envelope.payload.fields(),
         json!({"delegation_id": id, "target_id": hand.id, "response_preview": "did dig", "via": "queue_drain"})
     );
     let row = listed(&bed, &lead).await;
@@ -469,7 +469,9 @@ async fn s157_a_delegation_never_waits_for_what_is_given_up() {
         let hand = bed.agent("Hand", Some(lead.id), &agent.url).await;
         let mut events = bed.events();
         let id = delegate(&bed, &lead, &hand).await;
-        events.find(|e| e.kind == EventKind::DelegationStatus && e.envelope.payload["status"] == "queued").await;
+        events
+            .find(|e| e.kind == EventKind::DelegationStatus && e.envelope.payload.fields()["status"] == "queued")
+            .await;
         let item = only_item(&bed, &hand).await;
         let why = match how {
             "attempts" => {
@@ -500,7 +502,11 @@ async fn s157_a_delegation_never_waits_for_what_is_given_up() {
             }
         };
         let failed = events.next(EventKind::DelegationFailed).await;
-        assert_eq!(failed.envelope.payload, json!({"delegation_id": id, "target_id": hand.id, "error": why}), "{how}");
+        assert_eq!(
+            failed.envelope.payload.fields(),
+            json!({"delegation_id": id, "target_id": hand.id, "error": why}),
+            "{how}"
+        );
         let row = listed(&bed, &lead).await;
         assert_eq!((&row["status"], &row["error"]), (&json!("failed"), &json!(why)), "{how}");
         bed.stop().await;
@@ -514,7 +520,7 @@ async fn o17_what_a_poll_agent_will_fetch_is_no_row_of_the_queue() {
     let hand = bed.workspace_as("Hand", Some(lead.id), "external", DeliveryMode::Poll).await;
     let mut events = bed.events();
     delegate(&bed, &lead, &hand).await;
-    events.find(|e| e.kind == EventKind::DelegationStatus && e.envelope.payload["status"] == "queued").await;
+    events.find(|e| e.kind == EventKind::DelegationStatus && e.envelope.payload.fields()["status"] == "queued").await;
     assert_eq!((listed(&bed, &lead).await["status"].clone(), bed.queued().await), (json!("queued"), 0));
     bed.stop().await;
 }
@@ -545,7 +551,7 @@ async fn dropping_what_is_stale_asks_for_a_sound_age() {
     assert_eq!(drop_stale(&format!("?max_age_minutes=1&workspace_id={}", a.id)).await.1["dropped"], 1);
     assert_eq!(bed.item(&a, &id).await["status"], "dropped");
     let told = events.next(EventKind::ActivityLogged).await;
-    assert_eq!(told.envelope.payload["error_detail"], "dropped after waiting longer than 1 min");
+    assert_eq!(told.envelope.payload.fields()["error_detail"], "dropped after waiting longer than 1 min");
     assert_eq!(bed.post("/admin/a2a-queue/drop-stale").bearer_auth(&a.token).send().await.unwrap().status(), 401);
     bed.stop().await;
 }

@@ -40,7 +40,10 @@ async fn s079_s081_s084_a_first_register_gets_its_token_once() {
     assert_eq!(token.len(), 43);
     let secret = first["platform_inbound_secret"].as_str().unwrap();
     let online = events.next(EventKind::WorkspaceOnline).await;
-    assert_eq!(online.envelope.payload, json!({"url": "http://127.0.0.1:9876", "agent_card": {"name": "Echo"}}));
+    assert_eq!(
+        online.envelope.payload.fields(),
+        json!({"url": "http://127.0.0.1:9876", "agent_card": {"name": "Echo"}})
+    );
     events.next(EventKind::AgentCardUpdated).await;
     // Now the row has a token: nobody else is let in, and the url comes after the token (10 §4.3).
     let hijack = json!({"id": id, "url": "ftp://evil", "agent_card": {}});
@@ -82,7 +85,7 @@ async fn r35_strangers_need_leave() {
     let (status, answer) = register(&bed, None, &body).await;
     assert_eq!((status, answer["auth_token"].as_str().map(str::len)), (200, Some(43)));
     let made = events.next(EventKind::WorkspaceProvisioning).await;
-    assert_eq!(made.envelope.payload["name"], body["id"]);
+    assert_eq!(made.envelope.payload.fields()["name"], body["id"]);
     events.next(EventKind::WorkspaceOnline).await;
     bed.app.auth.accept_until(0);
     assert_eq!(register(&bed, None, &stranger()).await.0, 401);
@@ -193,11 +196,11 @@ async fn s090_every_beat_is_heard_and_a_new_task_is_told() {
         assert_eq!(call(&bed, "/registry/heartbeat", Some(&a.token), &beat).await.0, 200);
     }
     let told = events.next(EventKind::TaskUpdated).await;
-    assert_eq!(told.envelope.payload, json!({"current_task": "Reading", "active_tasks": 1}));
+    assert_eq!(told.envelope.payload.fields(), json!({"current_task": "Reading", "active_tasks": 1}));
     assert!(told.envelope.seq.is_some(), "numbered for resume (R-20)");
     for _ in 0..2 {
         let heard = events.next(EventKind::WorkspaceHeartbeat).await;
-        assert_eq!(heard.envelope.payload, json!({"active_tasks": 1, "uptime_seconds": 412}));
+        assert_eq!(heard.envelope.payload.fields(), json!({"active_tasks": 1, "uptime_seconds": 412}));
         assert_eq!(heard.envelope.seq, None);
     }
     assert!(!events.waiting().contains(&EventKind::TaskUpdated));
@@ -421,7 +424,7 @@ async fn r60_r93_a_new_card_is_stored_before_the_answer_and_told() {
     assert_eq!(answer, (200, json!({"status": "updated"})));
     assert_eq!(bed.read(&format!("/workspaces/{}", a.id)).await["agent_card"], body["agent_card"]);
     let told = events.next(EventKind::AgentCardUpdated).await;
-    assert_eq!(told.envelope.payload, json!({"agent_card": body["agent_card"]}));
+    assert_eq!(told.envelope.payload.fields(), json!({"agent_card": body["agent_card"]}));
     for bad in [
         json!({}),
         json!({"workspace_id": a.id}),

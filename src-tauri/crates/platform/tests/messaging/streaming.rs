@@ -115,7 +115,7 @@ async fn r19_each_event_passes_before_the_next_is_made() {
     assert_eq!(row["response_body"]["result"]["parts"][0]["text"], "Hello you");
     assert_eq!(row["tool_trace"], json!([{"tool": "look"}]));
     let response = events.next(EventKind::A2aResponse).await;
-    assert_eq!(response.envelope.payload["response_body"], row["response_body"]);
+    assert_eq!(response.envelope.payload.fields()["response_body"], row["response_body"]);
     bed.stop().await;
 }
 
@@ -144,7 +144,8 @@ async fn r19_a_reader_who_leaves_does_not_end_the_turn() {
     drop(feed);
     fed.end();
     let logged = events.next(EventKind::ActivityLogged).await;
-    let text = logged.envelope.payload["response_body"]["result"]["artifacts"][0]["parts"][0]["text"].as_str().unwrap();
+    let payload = logged.envelope.payload.fields();
+    let text = payload["response_body"]["result"]["artifacts"][0]["parts"][0]["text"].as_str().unwrap();
     assert!(text.starts_with("word0 word1 ") && text.ends_with("word199 "), "{text}");
     assert_eq!(bed.activity(a.id).await[0]["status"], "ok");
     bed.stop().await;

@@ -59,7 +59,7 @@ async fn a_local_workspace_gets_files_secrets_memories_and_an_agent() {
     );
     let event = heard.next(&[EventKind::WorkspaceProvisioning]).await;
     assert_eq!(
-        event.envelope.payload,
+        event.envelope.payload.fields(),
         json!({"name": "Docs Writer", "tier": 2, "runtime": "local", "x": 0.1, "y": -2500.0})
     );
 
@@ -111,7 +111,7 @@ async fn r58_without_a_launcher_the_answer_stays_and_the_row_says_why() {
     let id = bed.create(json!({"name": "Coder", "template": "no-such-template"})).await;
     let event = heard.next(&[EventKind::WorkspaceProvisionFailed]).await;
     let text = "no launcher for runtime claude-code on this computer: no container engine is available";
-    assert_eq!(event.envelope.payload, json!({"error": text}));
+    assert_eq!(event.envelope.payload.fields(), json!({"error": text}));
     let row = bed.row(id).await;
     assert_eq!(
         (row["status"].as_str(), row["last_sample_error"].as_str(), row["url"].as_str()),
@@ -154,8 +154,8 @@ async fn missing_variables_are_named_and_a_secret_brings_the_agent_up() {
     let mut heard = bed.listen();
     let id = bed.create(json!({"name": "Needy", "template": "needy", "secrets": {"A_KEY": "1"}})).await;
     let event = heard.next(&[EventKind::WorkspaceProvisionFailed]).await;
-    assert_eq!(event.envelope.payload["missing"], json!(["B_KEY"]));
-    assert!(event.envelope.payload["error"].as_str().unwrap().contains("B_KEY"));
+    assert_eq!(event.envelope.payload.fields()["missing"], json!(["B_KEY"]));
+    assert!(event.envelope.payload.fields()["error"].as_str().unwrap().contains("B_KEY"));
     let (status, body) =
         bed.ask(Method::PUT, &format!("/workspaces/{id}/secrets"), json!({"key": "B_KEY", "value": "2"})).await;
     assert_eq!(status, StatusCode::OK, "{body}");
@@ -229,7 +229,7 @@ async fn r86_children_are_placed_in_their_parent_and_told_relative_to_it() {
         bed.create(json!({"name": "One", "external": true, "parent_id": parent, "canvas": {"x": 0, "y": 0}})).await;
     let event = heard.next(&[EventKind::WorkspaceProvisioning]).await;
     assert_eq!(
-        event.envelope.payload,
+        event.envelope.payload.fields(),
         json!({"name": "One", "tier": 3, "runtime": "external", "x": 16.0, "y": 130.0, "parent_id": parent})
     );
     let second = bed.create(json!({"name": "Two", "external": true, "parent_id": parent})).await;

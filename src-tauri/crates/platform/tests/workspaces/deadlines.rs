@@ -37,7 +37,7 @@ async fn lives(bed: &Bed, name: &str, runtime: &'static str, limit: i64) {
     let mut heard = bed.listen();
     pass(bed, 60).await;
     let event = heard.next(&[EventKind::WorkspaceProvisionFailed]).await;
-    let payload = &event.envelope.payload;
+    let payload = &event.envelope.payload.fields();
     assert_eq!(
         (payload["timeout_secs"].as_i64(), payload["runtime"].as_str(), payload["source"].as_str()),
         (Some(limit), Some(runtime), Some("provision_timeout_sweep")),

@@ -27,7 +27,7 @@ async fn an_edit_counts_as_a_whole_and_is_told() {
     );
     assert_eq!((row["status"].as_str(), row["budget_limit"].clone()), (Some("awaiting_agent"), Value::Null));
     let event = heard.next(&[EventKind::WorkspaceUpdated]).await;
-    assert_eq!(event.envelope.payload["name"], "Renamed");
+    assert_eq!(event.envelope.payload.fields()["name"], "Renamed");
     assert_eq!(event.envelope.seq, None, "broadcast only");
 
     // One bad key, and nothing counts.

@@ -11,7 +11,7 @@ async fn a_killed_agent_is_seen_at_once_and_comes_back() {
     let mut heard = bed.listen();
     kill(pid);
     let event = heard.next(&[EventKind::WorkspaceOffline]).await;
-    assert_eq!((event.workspace, event.envelope.payload.clone()), (Some(id), json!({})));
+    assert_eq!((event.workspace, event.envelope.payload.fields()), (Some(id), json!({})));
     let event = heard.next(&[EventKind::WorkspaceProvisioning]).await;
     assert_eq!(event.workspace, Some(id));
     bed.until_launched(id).await;
@@ -26,7 +26,8 @@ async fn s033_an_agent_that_never_registers_is_given_up_after_five_tries() {
     let mut heard = bed.listen();
     let id = bed.create(json!({"name": "Moth", "runtime": "local"})).await;
     let event = heard.next(&[EventKind::WorkspaceProvisionFailed]).await;
-    let text = event.envelope.payload["error"].as_str().unwrap();
+    let payload = event.envelope.payload.fields();
+    let text = payload["error"].as_str().unwrap();
     assert!(text.contains("five times in a row") && !text.contains("giving up"), "{text}");
     let row = bed.row(id).await;
     assert_eq!((row["status"].as_str(), row["last_sample_error"].as_str()), (Some("failed"), Some(text)));

@@ -45,7 +45,7 @@ async fn o20_a_busy_agent_is_put_to_sleep_only_by_force() {
     assert_eq!((status, body), (StatusCode::OK, json!({"status": "hibernated"})));
     assert!(!is_alive(pid));
     let event = heard.next(&[EventKind::WorkspaceHibernated]).await;
-    assert_eq!(event.envelope.payload, json!({"name": "Sleeper", "tier": 3}));
+    assert_eq!(event.envelope.payload.fields(), json!({"name": "Sleeper", "tier": 3}));
     let row = bed.row(id).await;
     assert_eq!((row["status"].as_str(), row["url"].as_str()), (Some("hibernated"), Some("")));
     assert_eq!(bed.post(&hibernate).await.0, StatusCode::NOT_FOUND);

@@ -44,7 +44,7 @@ async fn s078_s227_a_restart_answers_at_once_and_brings_new_credentials() {
         (StatusCode::OK, json!({"status": "provisioning", "config_dir": "existing-volume", "reset_session": true}))
     );
     let event = heard.next(&[EventKind::WorkspaceProvisioning]).await;
-    assert_eq!(event.envelope.payload, json!({"name": "Scribe", "tier": 3, "runtime": "local"}));
+    assert_eq!(event.envelope.payload.fields(), json!({"name": "Scribe", "tier": 3, "runtime": "local"}));
     bed.until("another process", || async { bed.app().paths.run_state(id).exists() && bed.pid(id) != pid }).await;
     bed.until_launched(id).await;
     assert!(!is_alive(pid));
@@ -123,7 +123,8 @@ async fn a_start_that_fails_takes_back_what_it_minted() {
     let mut heard = bed.listen();
     let id = bed.create(json!({"name": "Scribe", "runtime": "local"})).await;
     let event = heard.next(&[EventKind::WorkspaceProvisionFailed]).await;
-    let text = event.envelope.payload["error"].as_str().unwrap();
+    let payload = event.envelope.payload.fields();
+    let text = payload["error"].as_str().unwrap();
     assert!(text.starts_with("workspace start failed") && !text.contains("boom"), "{text}");
     assert_eq!(bed.get(&format!("/workspaces/{id}/tokens")).await["count"], 0);
     assert!(!bed.app().paths.configs(id).join(".auth_token").exists());
@@ -139,7 +140,8 @@ async fn a_wiped_folder_without_a_template_says_so() {
     let mut heard = bed.listen();
     bed.post(&format!("/workspaces/{id}/restart")).await;
     let event = heard.next(&[EventKind::WorkspaceProvisionFailed]).await;
-    let text = event.envelope.payload["error"].as_str().unwrap();
+    let payload = event.envelope.payload.fields();
+    let text = payload["error"].as_str().unwrap();
     assert!(text.contains(&id.to_string()) && text.contains("config.yaml"), "{text}");
 }
 

@@ -119,6 +119,7 @@ async fn r28_a_changed_template_is_told_with_the_line_of_its_fault() {
 
 async fn next_about(heard: &mut crate::bed::Heard, id: &str) -> Value {
     let event = heard.next(&[EventKind::TemplatesChanged]).await;
-    let changed = event.envelope.payload["changed"].as_array().unwrap();
+    let payload = event.envelope.payload.fields();
+    let changed = payload["changed"].as_array().unwrap();
     changed.iter().find(|one| one["id"] == id).cloned().unwrap_or_else(|| panic!("{changed:?} does not name {id}"))
 }
