@@ -1,12 +1,14 @@
 //! Starting and stopping the server: listen first, recover second (ARCHITECTURE idea 6).
 
 use std::{
+    collections::HashSet,
     io,
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use molecule_model::WorkspaceId;
 use molecule_store::{
     Store,
     migrate::OpenError,
@@ -137,6 +139,8 @@ pub async fn start_with(config: Config, clock: Arc<dyn Clock>) -> Result<Server,
     }
     let admin = admin_tokens(&paths, &config).map_err(|source| unusable(paths.root(), source))?;
     let outward = Outward::new()?;
+    // Before anybody can make one: what comes later is no leftover, and its own launch takes care of it.
+    let known = store.read(molecule_store::workspaces::ids).await?;
     let tasks = Tasks::new(Arc::clone(&clock));
     let app: App = Arc::new(Platform {
         provisioning: provisioning::Provisioning::new(&config, &paths, &installation, &clock),
@@ -163,13 +167,13 @@ pub async fn start_with(config: Config, clock: Arc<dyn Clock>) -> Result<Server,
     let serving = serve(listener, Arc::clone(&app));
     endpoint::publish(&app.paths.endpoint(), &app.endpoint).map_err(|source| unusable(app.paths.root(), source))?;
     tracing::info!(port = app.endpoint.port, elapsed_ms = began.elapsed().as_millis(), "listening");
-    recover(&app);
+    recover(&app, known);
     Ok(Server { app, serving, _owner: owner })
 }
 
 /// What is done once the server answers: a step that hangs is seen in `/health` and blocks nothing, not even the
-/// other steps (R5).
-fn recover(app: &App) {
+/// other steps (R5). `known` are the workspaces of earlier runs.
+fn recover(app: &App, known: HashSet<WorkspaceId>) {
     registry::start(app);
     provisioning::start(app);
     workspaces::hibernation::start(app);
@@ -177,8 +181,9 @@ fn recover(app: &App) {
     secrets::start(app);
     crate::approvals::start(app);
     crate::activity::start(app);
+    recover_step(app, "presence", |app| async move { registry::recover(&app).await });
     recover_step(app, "messages", |app| async move { messaging::recover(&app).await });
-    recover_step(app, "agents", |app| async move { provisioning::recover(&app).await });
+    recover_step(app, "agents", |app| async move { provisioning::recover(&app, &known).await });
 }
 
 fn recover_step<W>(app: &App, name: &'static str, step: impl FnOnce(App) -> W + Send + 'static)

@@ -1,7 +1,7 @@
 //! Supervised background work: named, restarted after a panic, visible in `/health` (S122, 20 §8.8).
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex},
     time::Duration,
@@ -9,6 +9,7 @@ use std::{
 
 use futures_util::FutureExt;
 use molecule_model::Timestamp;
+use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::Clock;
@@ -146,27 +147,29 @@ impl Tasks {
 
 /// Steps of the recovery that still run, shown in `/health`.
 #[derive(Clone, Default)]
-pub struct Recovering(Arc<Mutex<std::collections::BTreeSet<&'static str>>>);
+pub struct Recovering(Arc<watch::Sender<BTreeSet<&'static str>>>);
 
 impl Recovering {
     /// A step begins.
     pub fn begin(&self, step: &'static str) {
-        if let Ok(mut steps) = self.0.lock() {
-            steps.insert(step);
-        }
+        self.0.send_modify(|steps| _ = steps.insert(step));
     }
 
     /// A step is done.
     pub fn end(&self, step: &'static str) {
-        if let Ok(mut steps) = self.0.lock() {
-            steps.remove(step);
-        }
+        self.0.send_modify(|steps| _ = steps.remove(step));
     }
 
     /// What still runs.
     #[must_use]
     pub fn steps(&self) -> Vec<&'static str> {
-        self.0.lock().map(|steps| steps.iter().copied().collect()).unwrap_or_default()
+        self.0.borrow().iter().copied().collect()
+    }
+
+    /// Waits until no other step than these runs.
+    pub async fn done_but(&self, others: &[&str]) {
+        // An error would say that the sender is gone, and it is held here.
+        drop(self.0.subscribe().wait_for(|steps| steps.iter().all(|step| others.contains(step))).await);
     }
 }
 

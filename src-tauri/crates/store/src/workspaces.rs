@@ -1,5 +1,7 @@
 //! The workspaces: rows, lineage, and the one way to write a status.
 
+use std::collections::HashSet;
+
 use molecule_model::{
     Status, Timestamp, Trigger, WorkspaceId,
     access::{Lineage, MAX_DEPTH},
@@ -215,6 +217,16 @@ pub fn list(conn: &Connection) -> Result<Vec<Workspace>> {
         }
     }
     Ok(all)
+}
+
+/// The ids of all rows that are not removed.
+///
+/// # Errors
+/// When the table cannot be read.
+pub fn ids(conn: &Connection) -> Result<HashSet<WorkspaceId>> {
+    let mut query = conn.prepare_cached("SELECT id FROM workspaces WHERE status <> 'removed'")?;
+    let found: Vec<String> = query.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    Ok(found.iter().filter_map(|id| id.parse().ok()).collect())
 }
 
 /// The children of one, or the roots, that are not removed, oldest first.

@@ -18,7 +18,7 @@ mod orphans;
 mod recover;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -160,9 +160,10 @@ pub fn start(app: &App) {
     });
 }
 
-/// At boot: ends what a crashed server left running, then brings back what should run.
-pub async fn recover(app: &App) {
-    recover::recover(app).await;
+/// At boot: ends what a crashed server left running, then brings back which of the `known` workspaces should run.
+/// They are those that were there before the server listened: the launch of a newer one is on its way already.
+pub async fn recover(app: &App, known: &HashSet<WorkspaceId>) {
+    recover::recover(app, known).await;
 }
 
 /// Stops every agent.

@@ -1,6 +1,9 @@
 //! After the start: what a crashed server left is cleaned up, and what should run is brought back.
 
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+};
 
 use molecule_model::{Status, Trigger, WorkspaceId, event::EventKind, runtime};
 use molecule_store::{
@@ -13,8 +16,8 @@ use serde_json::json;
 use super::{Order, Reason, is_self_registered, provisioning_payload, submit};
 use crate::App;
 
-/// Ends leftovers, then starts every workspace that should run, parents first.
-pub(super) async fn recover(app: &App) {
+/// Ends leftovers, then starts every known workspace that should run, parents first.
+pub(super) async fn recover(app: &App, known: &HashSet<WorkspaceId>) {
     let began = tokio::time::Instant::now();
     for launcher in app.provisioning.launchers() {
         let swept = launcher.sweep().await;
@@ -22,12 +25,13 @@ pub(super) async fn recover(app: &App) {
         tracing::info!(launcher = launcher.name(), ended, gone, spared, "looked for agents of an earlier run");
     }
     let names: Vec<&'static str> = app.provisioning.launchers().map(|launcher| launcher.name()).collect();
+    let known = known.clone();
     let marked = app
         .store
         .write(move |tx| {
             let rows = workspaces::list(tx)?;
             let mut marked = Vec::new();
-            for row in parents_first(rows) {
+            for row in parents_first(rows).into_iter().filter(|row| known.contains(&row.id)) {
                 if row.status == Status::Hibernating {
                     // The server ended while it was being put to sleep: its agent is gone, so it sleeps.
                     workspaces::transition(tx, row.id, Trigger::Hibernated)?;

@@ -15,7 +15,7 @@ mod sweep;
 pub use address::{AddressRefused, AddressRules, Destination, Host, Names, SystemNames};
 pub use discovery::may_communicate;
 pub use presence::{LIVENESS, Overrides, Presence};
-pub use sweep::{PERIOD, free_phantoms, process_gone, start, sweep_once};
+pub use sweep::{PERIOD, free_phantoms, process_gone, recover, start, sweep_once};
 use utoipa_axum::routes;
 
 use crate::{auth::Access, http::Room};

@@ -18,16 +18,17 @@ const PHANTOMS: Duration = Duration::from_secs(300);
 /// Silence after which a reported task counts as nobody's, seconds.
 const PHANTOM_AFTER: i64 = 600;
 
-/// Starts the loops. Who counted as online when the server stopped gets one interval to be heard of; what we launch
-/// is brought back by the recovery and expected from its register on.
+/// Who counted as online when the server stopped gets one interval to be heard of; what we launch is brought back by
+/// the recovery of agents and expected from its register on.
+pub async fn recover(app: &App) {
+    match app.store.read(|conn| registry::alive(conn, registry::Whose::Theirs)).await {
+        Ok(ids) => ids.into_iter().for_each(|id| app.presence.touch(id, app.now())),
+        Err(error) => tracing::error!(%error, "who was online could not be read"),
+    }
+}
+
+/// Starts the loops.
 pub fn start(app: &App) {
-    let worker = Arc::clone(app);
-    app.tasks.detach("presence-arm", async move {
-        match worker.store.read(|conn| registry::alive(conn, registry::Whose::Theirs)).await {
-            Ok(ids) => ids.into_iter().for_each(|id| worker.presence.touch(id, worker.now())),
-            Err(error) => tracing::error!(%error, "who was online could not be read"),
-        }
-    });
     let alive = Arc::clone(app);
     app.tasks.every("liveness-monitor", PERIOD, move || {
         let app = Arc::clone(&alive);

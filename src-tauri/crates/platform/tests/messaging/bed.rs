@@ -82,7 +82,12 @@ impl Bed {
     pub async fn start(dir: Arc<tempfile::TempDir>, change: impl FnOnce(&mut Config), clock: Arc<dyn Clock>) -> Self {
         let mut config = config(dir.path().to_owned());
         change(&mut config);
+        let hanging = config.hanging_step.clone();
         let server = server::start_with(config, clock).await.unwrap();
+        // No test is to race with it: a message that waits, say, is delivered once the recovery has opened the queue.
+        let hanging = hanging.as_deref();
+        let recovered = server.app.recovering.done_but(hanging.as_slice());
+        tokio::time::timeout(PATIENCE, recovered).await.expect("the recovery did not end");
         let admin = std::fs::read_to_string(dir.path().join("admin.token")).unwrap().trim().to_owned();
         let app = Arc::clone(&server.app);
         let base = app.endpoint.url();

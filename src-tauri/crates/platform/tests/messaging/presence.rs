@@ -277,14 +277,10 @@ async fn s122_every_loop_is_seen_and_a_panic_too() {
 /// R5: a step of the recovery that hangs is named, holds up neither the other step nor anything else.
 #[tokio::test(flavor = "multi_thread")]
 async fn target_r5_a_recovery_step_that_hangs_holds_nothing_up() {
-    for (hanging, other) in [("agents", "messages"), ("messages", "agents")] {
+    for hanging in ["agents", "messages"] {
+        // Comes back when every other step is done.
         let dir = Arc::new(tempfile::tempdir().unwrap());
         let bed = Bed::start(dir, |config| config.hanging_step = Some(hanging.into()), Arc::new(SystemClock)).await;
-        let deadline = std::time::Instant::now() + crate::bed::PATIENCE;
-        while bed.app.recovering.steps().contains(&other) {
-            assert!(std::time::Instant::now() < deadline, "{other} waits for {hanging}");
-            tokio::task::yield_now().await;
-        }
         assert_eq!(bed.read("/health").await["recovering"], json!([hanging]));
         let agent = crate::agent::Agent::saying("here").await;
         let a = bed.agent("Works", None, &agent.url).await;

@@ -66,12 +66,6 @@ async fn r47_what_a_crash_cut_off_is_shown_as_interrupted() {
 
     let bed = Bed::start(dir, |_| {}, Arc::new(SystemClock)).await;
     let since = 0;
-    // The recovery may be done before anybody listens: wait for it, then look.
-    let deadline = std::time::Instant::now() + crate::bed::PATIENCE;
-    while bed.app.recovering.steps().contains(&"messages") {
-        assert!(std::time::Instant::now() < deadline);
-        tokio::task::yield_now().await;
-    }
     let rows = bed.activity(to).await;
     let told: Vec<_> = rows
         .iter()
@@ -123,5 +117,25 @@ async fn a_stop_writes_down_what_it_cuts_off() {
     let bed = Bed::start(dir, |_| {}, Arc::new(SystemClock)).await;
     let rows = bed.activity(a.id).await;
     assert_eq!((rows.len(), &rows[0]["error_detail"]), (1, &json!(DETAIL)));
+    bed.stop().await;
+}
+
+/// R-51 brings back what earlier runs left. What is made while the recovery is still at it has a launch of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn r51_a_workspace_that_is_made_during_the_recovery_is_left_alone() {
+    let bed = Bed::new().await;
+    let earlier = bed.workspace("Earlier", None).await;
+    let dir = Arc::clone(&bed.dir);
+    bed.stop().await;
+    let bed = Bed::start(dir, |config| config.hanging_step = Some("agents".into()), Arc::new(SystemClock)).await;
+    let later = bed.workspace("Later", None).await;
+    let known = [earlier.id].into();
+    molecule_platform::provisioning::recover(&bed.app, &known).await;
+    // Whom it brings back is told of in the transaction that marks them.
+    let told = bed.app.store.read(|conn| molecule_platform::events::replay(conn, 0)).await.unwrap();
+    let molecule_platform::events::Replay::Events(told) = told else { panic!("too far") };
+    let about = |id: WorkspaceId| told.iter().filter(|event| event.workspace_id == id.to_string()).count();
+    assert!(about(earlier.id) > 0);
+    assert_eq!(about(later.id), 0, "{told:?}");
     bed.stop().await;
 }

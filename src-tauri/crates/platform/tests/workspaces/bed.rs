@@ -65,7 +65,8 @@ impl Bed {
         let server = server::start_with(config, clock).await.unwrap();
         server.app.provisioning.set_first_pause(20);
         self.server = Some(server);
-        self.until("recovered", || async { self.app().recovering.steps().is_empty() }).await;
+        let recovered = self.app().recovering.done_but(&[]);
+        tokio::time::timeout(SOON, recovered).await.expect("the recovery did not end");
     }
 
     pub async fn stop(&mut self) {
