@@ -66,7 +66,7 @@ impl Bed {
         server.app.provisioning.set_first_pause(20);
         self.server = Some(server);
         let recovered = self.app().recovering.done_but(&[]);
-        tokio::time::timeout(SOON, recovered).await.expect("the recovery did not end");
+        tokio::time::timeout(SOON, recovered).await.unwrap_or_else(|_| panic!("the recovery did not end"));
     }
 
     pub async fn stop(&mut self) {
