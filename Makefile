@@ -5,6 +5,7 @@
 #   make check    format, lints and types, without and with the window
 #   make bench    the speed figures of docs/benchmarks.md
 #   make fuzz     minutes of searching for input that breaks a reader or the API
+#   make proof    changes the program in 40 places and counts how often the tests notice
 #   make package  the installable package of this system
 #   make ui       the canvas alone
 #   make openapi  docs/openapi.json and the canvas's types, after a change of the routes
@@ -13,7 +14,7 @@
 # Arguments for the program: make run ARGS="--port 8090"
 ARGS ?=
 
-.PHONY: run test check bench fuzz package ui openapi deny help
+.PHONY: run test check bench fuzz proof package ui openapi deny help
 .DEFAULT_GOAL := help
 
 help:
@@ -34,6 +35,9 @@ bench:
 
 fuzz:
 	@scripts/fuzz
+
+proof:
+	@scripts/proof
 
 package:
 	@scripts/package

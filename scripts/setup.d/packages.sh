@@ -55,6 +55,11 @@ need_bench_packages() {
   need cmd:ps procps - "tells what memory a server takes"
 }
 
+need_proof_packages() {
+  need cmd:python3 python3 python3 "draws what is changed, and counts"
+  need cmd:git git - "tells which files belong to the tree"
+}
+
 # macOS and Windows have their own web view; only Linux needs these.
 need_window_packages() {
   [ "$(system)" != brew ] || return 0

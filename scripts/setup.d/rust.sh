@@ -44,3 +44,13 @@ check_rust() {
     dry || rustup component add "${component#*:}"
   done
 }
+
+# Commands of cargo, built from source: minutes each, once.
+install_proof_tools() {
+  local tool
+  for tool in mutants:"changes the program" nextest:"runs the tests on what was changed, and ends one that hangs"; do
+    cargo "${tool%%:*}" --version >/dev/null 2>&1 && continue
+    say "installs cargo-${tool%%:*} with cargo (${tool#*:})"
+    dry || cargo install --quiet --locked "cargo-${tool%%:*}"
+  done
+}
