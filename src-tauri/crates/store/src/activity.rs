@@ -77,19 +77,10 @@ impl NewActivity {
 /// When a constraint refuses, e.g. an unknown workspace or a taken idempotency key.
 pub fn insert(tx: &mut Tx<'_>, new: &NewActivity) -> Result<i64> {
     let now = tx.now().to_string();
-    // SQLite's own parser is the stricter one (depth): what it refuses is kept as a string.
-    tx.prepare_cached(
-        "INSERT INTO activity_logs (id, workspace_id, activity_type, source_id, target_id, method, summary, request_body,
-             response_body, tool_trace, duration_ms, status, error_detail, idempotency_key, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7,
-             CASE WHEN ?8 IS NULL OR json_valid(?8) THEN ?8 ELSE json_quote(?8) END,
-             CASE WHEN ?9 IS NULL OR json_valid(?9) THEN ?9 ELSE json_quote(?9) END,
-             CASE WHEN ?10 IS NULL OR json_valid(?10) THEN ?10 ELSE json_quote(?10) END,
-             ?11, ?12, ?13, ?14, ?15)",
-    )?
-    .execute(params![
+    let workspace = new.workspace.to_string();
+    let values = params![
         new.id,
-        new.workspace.to_string(),
+        workspace,
         new.kind,
         new.source_id,
         new.target_id,
@@ -103,9 +94,32 @@ pub fn insert(tx: &mut Tx<'_>, new: &NewActivity) -> Result<i64> {
         new.error_detail,
         new.idempotency_key,
         now,
-    ])?;
+    ];
+    match tx.prepare_cached(INSERT)?.execute(values) {
+        // SQLite's own parser is the stricter one (depth): what the table's check refuses is kept as a string.
+        Err(error) if is_check(&error) => tx.prepare_cached(INSERT_QUOTED)?.execute(values)?,
+        written => written?,
+    };
     Ok(tx.last_insert_rowid())
 }
+
+fn is_check(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|e| e.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_CHECK)
+}
+
+const INSERT: &str =
+    "INSERT INTO activity_logs (id, workspace_id, activity_type, source_id, target_id, method, summary,
+         request_body, response_body, tool_trace, duration_ms, status, error_detail, idempotency_key, created_at)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+
+const INSERT_QUOTED: &str =
+    "INSERT INTO activity_logs (id, workspace_id, activity_type, source_id, target_id, method, summary, request_body,
+             response_body, tool_trace, duration_ms, status, error_detail, idempotency_key, created_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7,
+             CASE WHEN ?8 IS NULL OR json_valid(?8) THEN ?8 ELSE json_quote(?8) END,
+             CASE WHEN ?9 IS NULL OR json_valid(?9) THEN ?9 ELSE json_quote(?9) END,
+             CASE WHEN ?10 IS NULL OR json_valid(?10) THEN ?10 ELSE json_quote(?10) END,
+             ?11, ?12, ?13, ?14, ?15)";
 
 /// A row as stored.
 #[derive(Debug)]

@@ -12,6 +12,7 @@ pub mod activity;
 pub mod approvals;
 mod checkpoint;
 pub mod delegations;
+mod directory;
 pub mod inflight;
 pub mod instructions;
 pub mod lifecycle;
@@ -34,11 +35,14 @@ mod writer;
 
 use std::{path::Path, sync::Arc};
 
-use molecule_model::Timestamp;
+pub use directory::Entry;
+use molecule_model::{Timestamp, WorkspaceId};
 pub use outbox::Committed;
 pub use rusqlite;
 use rusqlite::Connection;
 pub use writer::Tx;
+
+use crate::directory::Directory;
 
 /// Tells the time; the store writes no time stamp of its own.
 pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -85,6 +89,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub struct Store {
     writer: writer::Writer,
     readers: readers::Readers,
+    directory: Arc<Directory>,
 }
 
 impl Store {
@@ -94,9 +99,10 @@ impl Store {
     /// [`migrate::OpenError`] says whether the schema is newer, the file unusable, or a migration failed.
     pub fn open(path: &Path, now: Now, publish: Publish) -> std::result::Result<Self, migrate::OpenError> {
         migrate::prepare(path, &now)?;
-        let writer = writer::Writer::start(path, now, publish)?;
+        let directory = Arc::<Directory>::default();
+        let writer = writer::Writer::start(path, now, publish, Arc::clone(&directory))?;
         let readers = readers::Readers::open(path, readers::DEFAULT_READERS)?;
-        Ok(Self { writer, readers })
+        Ok(Self { writer, readers, directory })
     }
 
     /// Runs `job` on the writer and answers when its changes are on disk.
@@ -123,6 +129,44 @@ impl Store {
         F: FnOnce(&Connection) -> Result<T> + Send + 'static,
     {
         self.readers.read(query).await
+    }
+
+    /// A workspace as the way of a message needs it, removed ones too; nearly always without a query. Hot path.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn entry(&self, id: WorkspaceId) -> Result<Option<Arc<Entry>>> {
+        if let Some(known) = self.directory.entry(id) {
+            return Ok(Some(known));
+        }
+        let generation = self.directory.generation();
+        let Some(found) = self.read(move |conn| directory::entry(conn, id)).await? else { return Ok(None) };
+        let found = Arc::new(found);
+        self.directory.keep(id, &found, generation);
+        Ok(Some(found))
+    }
+
+    /// Whether nothing waits in the busy queue and nothing is claimed there; without a query while that is known. Hot
+    /// path.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn queue_is_empty(&self) -> Result<bool> {
+        if self.directory.queue_is_empty() {
+            return Ok(true);
+        }
+        let generation = self.directory.generation();
+        let empty = self.read(queue::is_empty).await?;
+        if empty {
+            self.directory.keep_queue_is_empty(generation);
+        }
+        Ok(empty)
+    }
+
+    /// Whether the last commit found no space left: what must be on disk first is not begun.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.writer.is_full()
     }
 
     /// Commits what waits, checkpoints and stops the writer. Later writes answer [`Error::Closed`].

@@ -6,7 +6,10 @@ use std::{
     ops::Deref,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -20,6 +23,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::{
     Committed, Error, Now, Publish, Result,
     checkpoint::Checkpoints,
+    directory::Directory,
     migrate,
     outbox::{self, NewEvent},
 };
@@ -79,6 +83,8 @@ impl Tx<'_> {
 trait Job: Send {
     /// Runs and keeps the outcome. `true`: it may be committed.
     fn run(&mut self, tx: &mut Tx<'_>) -> bool;
+    /// Whether it failed for want of space.
+    fn found_full(&self) -> bool;
     /// Answers the caller with what was kept, or with `instead` where the commit failed.
     fn answer(self: Box<Self>, instead: Option<Error>);
 }
@@ -95,9 +101,17 @@ impl<T: Send, F: FnMut(&mut Tx<'_>) -> Result<T> + Send> Job for Typed<T, F> {
             tracing::error!("a database job panicked");
             Err(Error::Panicked)
         });
+        let outcome = outcome.map_err(|error| match error {
+            Error::Sqlite(full) if is_full(&full) => Error::Full,
+            other => other,
+        });
         let good = outcome.is_ok();
         self.outcome = Some(outcome);
         good
+    }
+
+    fn found_full(&self) -> bool {
+        matches!(self.outcome, Some(Err(Error::Full)))
     }
 
     fn answer(self: Box<Self>, instead: Option<Error>) {
@@ -119,21 +133,29 @@ enum Message {
 #[derive(Clone)]
 pub(crate) struct Writer {
     queue: mpsc::Sender<Message>,
+    full: Arc<AtomicBool>,
     thread: Arc<Mutex<Option<std::thread::JoinHandle<()>>>>,
 }
 
 impl Writer {
-    pub(crate) fn start(path: &Path, now: Now, publish: Publish) -> std::result::Result<Self, migrate::OpenError> {
+    pub(crate) fn start(
+        path: &Path,
+        now: Now,
+        publish: Publish,
+        directory: Arc<Directory>,
+    ) -> std::result::Result<Self, migrate::OpenError> {
         let mut conn = migrate::connect_writer(path)?;
+        directory.follow(&mut conn).map_err(migrate::OpenError::Open)?;
         let (queue, jobs) = mpsc::channel(QUEUE);
-        let path = path.to_owned();
+        let (path, full) = (path.to_owned(), Arc::<AtomicBool>::default());
+        let noted = Arc::clone(&full);
         let run = move || {
             let checkpoints = Checkpoints::start(&path, &mut conn);
-            Loop { conn, now, publish, jobs, usual: 0, checkpoints }.run();
+            Loop { conn, now, publish, directory, full: noted, jobs, usual: 0, checkpoints }.run();
         };
         let thread =
             std::thread::Builder::new().name("store-writer".into()).spawn(run).map_err(migrate::OpenError::Thread)?;
-        Ok(Self { queue, thread: Arc::new(Mutex::new(Some(thread))) })
+        Ok(Self { queue, full, thread: Arc::new(Mutex::new(Some(thread))) })
     }
 
     pub(crate) async fn write<T, F>(&self, job: F) -> Result<T>
@@ -145,6 +167,10 @@ impl Writer {
         let job = Box::new(Typed { job, outcome: None, reply });
         self.queue.send(Message::Job(job)).await.map_err(|_| Error::Closed)?;
         answer.await.map_err(|_| Error::Closed)?
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.full.load(Ordering::Relaxed)
     }
 
     pub(crate) async fn close(&self) {
@@ -163,6 +189,9 @@ struct Loop {
     conn: Connection,
     now: Now,
     publish: Publish,
+    directory: Arc<Directory>,
+    /// The file system was full at the last commit.
+    full: Arc<AtomicBool>,
     jobs: mpsc::Receiver<Message>,
     /// How many jobs the last commit had.
     usual: usize,
@@ -235,6 +264,7 @@ impl Loop {
             self.finish(vec![job], events);
         } else {
             self.rollback();
+            self.full.fetch_or(job.found_full(), Ordering::Relaxed);
             job.answer(None);
         }
     }
@@ -249,6 +279,9 @@ impl Loop {
                 Some(error)
             }
         };
+        self.full.store(failed.as_ref().is_some_and(is_full), Ordering::Relaxed);
+        // Forget before answering: whoever reads its answer finds its own change.
+        self.directory.committed();
         // Publish before answering: whoever reads its answer has its event on the bus.
         if failed.is_none() && !events.is_empty() {
             (self.publish)(events);
@@ -298,10 +331,14 @@ fn next_of(jobs: &mut mpsc::Receiver<Message>, linger: bool) -> Option<Message> 
     None
 }
 
+fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+}
+
 /// An error that several callers get: SQLite's own cannot be cloned, its class can.
 fn commit_error(error: &rusqlite::Error) -> Error {
     match error {
-        rusqlite::Error::SqliteFailure(e, _) if e.code == ErrorCode::DiskFull => Error::Full,
+        full if is_full(full) => Error::Full,
         rusqlite::Error::SqliteFailure(e, text) => Error::Sqlite(rusqlite::Error::SqliteFailure(*e, text.clone())),
         _ => Error::Closed,
     }

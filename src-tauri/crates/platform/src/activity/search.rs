@@ -79,12 +79,14 @@ async fn tick(app: &App) -> molecule_store::Result<()> {
     catch_up(app).await
 }
 
-/// Feeds the index with all there is, in small helpings with pauses.
+/// Feeds the index with all there is, in small helpings with pauses, or until messages come in faster than they are
+/// read.
 ///
 /// # Errors
 /// When a file cannot be read or written.
 pub async fn catch_up(app: &App) -> molecule_store::Result<()> {
     let (index, stopping) = (open(app).await?, app.tasks.stopping());
+    let mut before = i64::MAX;
     loop {
         let (began, feeding) = (Instant::now(), Arc::clone(&index));
         let feed = move |conn: &Connection| Ok((feeding.feed(conn, HELPING)?, feeding.behind(conn)?));
@@ -96,6 +98,12 @@ pub async fn catch_up(app: &App) -> molecule_store::Result<()> {
             app.search.behind.store(0, Ordering::Relaxed);
             return Ok(());
         }
+        // The log grows faster than it is read: messages go first, and the next look goes on.
+        if behind > before && behind < FAR_BEHIND {
+            app.search.behind.store(behind, Ordering::Relaxed);
+            return Ok(());
+        }
+        before = behind;
         tokio::select! {
             () = tokio::time::sleep(began.elapsed() * if behind < FAR_BEHIND { REST } else { SHORT_REST }) => {}
             () = stopping.cancelled() => return Ok(()),

@@ -1,11 +1,18 @@
 //! Everything that is decided about a message before it leaves, in the contract's order, in one transaction that
 //! also writes what must be on disk first (S125, R-47): hierarchy, budget, loop guard, poll mode, address.
 //!
-//! Hot path: the writer has the rows at hand, so no read goes before it.
+//! Hot path: what may leave at once is decided from memory, and all else where the rows are at hand, in the writer.
 
-use molecule_model::{Status, WorkspaceId, event::EventKind, wire::DeliveryMode};
+use std::sync::{Arc, atomic::Ordering};
+
+use molecule_model::{
+    Status, WorkspaceId,
+    access::{self, Lineage, MAX_DEPTH},
+    event::EventKind,
+    wire::DeliveryMode,
+};
 use molecule_store::{
-    Result as StoreResult, Tx,
+    Result as StoreResult, Store, Tx,
     activity::{self, NewActivity},
     inflight::{self, Addressee, NewInflight},
     outbox::NewEvent,
@@ -14,7 +21,7 @@ use molecule_store::{
 };
 
 use super::{
-    Job,
+    Job, Sender,
     flights::{MOST_HOPS, Verdict},
     queue::{self, Waiting},
 };
@@ -45,7 +52,7 @@ pub enum Admission {
     /// The target's address is not allowed.
     Unsafe(AddressRefused),
     /// It may leave; what must be on disk is.
-    Go(Addressee),
+    Go(Arc<Addressee>),
 }
 
 /// The first two checks alone, for a body that is refused anyway (10 §9.1 steps 6, 7).
@@ -78,51 +85,142 @@ pub fn admit(
     quiet: bool,
 ) -> StoreResult<Admission> {
     let target = job.target;
-    if let Some(from) = job.sender.workspace()
-        && !may_communicate(tx, from, target)?
-    {
-        return Ok(Admission::Forbidden);
+    let related = match job.sender.workspace() {
+        Some(from) => may_communicate(tx, from, target)?,
+        None => true,
+    };
+    let to = if related { inflight::addressee(tx, target)? } else { None };
+    let behind = || is_behind(tx, target, job.sender.workspace());
+    let to = match judge(job, rules, verdict, related, to.map(Arc::new), behind)? {
+        Judged::Decided(admission) => return Ok(admission),
+        Judged::Loops(to) => {
+            if !matches!(verdict, Verdict::Paused { now: false, .. }) {
+                log_loop(tx, job, &to, verdict)?;
+            }
+            return Ok(Admission::Looping(verdict));
+        }
+        Judged::Fetched(to) => return accept(tx, job, &to, quiet).map(Admission::Accepted),
+        Judged::Behind(to) => return behind_it(tx, job, &to, quiet),
+        Judged::Go(to) => to,
+    };
+    if job.is_kept() {
+        note(tx, job)?;
     }
-    let Some(to) = inflight::addressee(tx, target)? else { return Ok(Admission::NotFound) };
+    Ok(Admission::Go(to))
+}
+
+/// Notes that a message is on its way: what a crash leaves of it.
+///
+/// # Errors
+/// When the row cannot be written.
+pub fn note(tx: &mut Tx<'_>, job: &Job) -> StoreResult<()> {
+    let new = NewInflight {
+        id: &job.id,
+        workspace: job.target,
+        source_id: job.sender.source_id(),
+        method: &job.message.method,
+        message_id: job.message.message_id.as_deref(),
+        request_body: job.request(),
+    };
+    inflight::insert(tx, &new)?;
+    job.noted.store(true, Ordering::Release);
+    Ok(())
+}
+
+/// What the rules say of a message, before anything is written.
+enum Judged {
+    /// Nothing has to be written.
+    Decided(Admission),
+    Loops(Arc<Addressee>),
+    Fetched(Arc<Addressee>),
+    Behind(Arc<Addressee>),
+    Go(Arc<Addressee>),
+}
+
+/// The rules in the contract's order (S125). `behind` says whether an earlier message of the same pair waits.
+fn judge(
+    job: &Job,
+    rules: &AddressRules,
+    verdict: Verdict,
+    related: bool,
+    to: Option<Arc<Addressee>>,
+    behind: impl FnOnce() -> StoreResult<bool>,
+) -> StoreResult<Judged> {
+    if !related {
+        return Ok(Judged::Decided(Admission::Forbidden));
+    }
+    let Some(to) = to else { return Ok(Judged::Decided(Admission::NotFound)) };
     if over_budget(&to) {
-        return Ok(Admission::OverBudget);
+        return Ok(Judged::Decided(Admission::OverBudget));
     }
     if !matches!(verdict, Verdict::Hop(_)) {
-        if !matches!(verdict, Verdict::Paused { now: false, .. }) {
-            log_loop(tx, job, &to, verdict)?;
-        }
-        return Ok(Admission::Looping(verdict));
+        return Ok(Judged::Loops(to));
     }
     if to.delivery_mode == DeliveryMode::Poll {
-        return accept(tx, job, &to, quiet).map(Admission::Accepted);
+        return Ok(Judged::Fetched(to));
     }
     // One that is just being put to sleep is not sent anything more: the sender comes again and wakes it.
     if to.status == Status::Hibernating || (to.url.is_empty() && to.status == Status::Hibernated) {
-        return Ok(Admission::Asleep);
+        return Ok(Judged::Decided(Admission::Asleep));
     }
     if to.url.is_empty() {
-        return Ok(Admission::NoUrl(to.status));
+        return Ok(Judged::Decided(Admission::NoUrl(to.status)));
     }
     if let Err(refused) = rules.check_text(&to.url) {
-        return Ok(Admission::Unsafe(refused));
+        return Ok(Judged::Decided(Admission::Unsafe(refused)));
     }
-    if job.queues && is_behind(tx, target, job.sender.workspace())? {
-        return behind(tx, job, &to, quiet);
+    Ok(if job.queues && behind()? { Judged::Behind(to) } else { Judged::Go(to) })
+}
+
+/// The same decision from what is known in memory, for the one case that writes nothing: an agent's message that may
+/// leave at once. `None`: the writer decides. What the person says is always on disk before it leaves.
+///
+/// # Errors
+/// When the tables cannot be read.
+pub async fn quick(
+    store: &Store,
+    job: &Job,
+    rules: &AddressRules,
+    verdict: Verdict,
+) -> StoreResult<Option<Arc<Addressee>>> {
+    if job.sender == Sender::Canvas || store.is_full() {
+        return Ok(None);
     }
-    if job.is_kept() {
-        inflight::insert(
-            tx,
-            &NewInflight {
-                id: &job.id,
-                workspace: target,
-                source_id: job.sender.source_id(),
-                method: &job.message.method,
-                message_id: job.message.message_id.as_deref(),
-                request_body: job.request(),
-            },
-        )?;
+    let related = match job.sender.workspace() {
+        Some(from) => related(store, from, job.target).await?,
+        None => true,
+    };
+    let to = store.entry(job.target).await?.and_then(|entry| entry.addressee.clone());
+    let quiet = !job.queues || store.queue_is_empty().await?;
+    Ok(match judge(job, rules, verdict, related, to, || Ok(!quiet))? {
+        Judged::Go(to) => Some(to),
+        _ => None,
+    })
+}
+
+/// As [`may_communicate`], from memory.
+async fn related(store: &Store, from: WorkspaceId, target: WorkspaceId) -> StoreResult<bool> {
+    if from == target {
+        return Ok(true);
     }
-    Ok(Admission::Go(to))
+    let (Some(from), Some(target)) = (lineage(store, from).await?, lineage(store, target).await?) else {
+        return Ok(false);
+    };
+    Ok(access::may_communicate(&from, &target))
+}
+
+/// As `workspaces::lineage`, from memory.
+async fn lineage(store: &Store, id: WorkspaceId) -> StoreResult<Option<Lineage>> {
+    let Some(entry) = store.entry(id).await? else { return Ok(None) };
+    let (mut next, mut ancestors) = (entry.parent, Vec::new());
+    while let Some(up) = next {
+        if ancestors.len() >= MAX_DEPTH || up == id {
+            break;
+        }
+        ancestors.push(up);
+        next = store.entry(up).await?.and_then(|entry| entry.parent);
+    }
+    Ok(Some(Lineage { id, ancestors }))
 }
 
 /// The row is the delivery (10 §9.4, O-8): always written, committed before the 200.
@@ -140,7 +238,7 @@ fn accept(tx: &mut Tx<'_>, job: &Job, to: &Addressee, quiet: bool) -> StoreResul
 }
 
 /// No message overtakes an earlier one of its pair: it waits with it, without an attempt.
-fn behind(tx: &mut Tx<'_>, job: &Job, to: &Addressee, quiet: bool) -> StoreResult<Admission> {
+fn behind_it(tx: &mut Tx<'_>, job: &Job, to: &Addressee, quiet: bool) -> StoreResult<Admission> {
     let waiting = queue::put(tx, job)?;
     let row = NewActivity {
         summary: Some(format!("{} → {} (queued behind earlier messages)", job.message.method, to.name)),

@@ -3,7 +3,11 @@
 //! Everything after the request was read runs detached, so that a caller who hangs up cancels nothing; the reply
 //! goes back over a channel, and whether somebody still listens there changes nothing but who reads it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    pin::pin,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use axum::http::{StatusCode, header};
 use bytes::Bytes;
@@ -37,6 +41,9 @@ use crate::{
 /// How long a closed port of an agent that just started is tried again (40 §3).
 const SETTLING: Duration = Duration::from_secs(2);
 const BETWEEN_TRIES: Duration = Duration::from_millis(100);
+/// How long an agent's message may be on its way before a note of it is put on disk. What is answered sooner is
+/// written once, with its answer.
+const BRIEF: Duration = Duration::from_millis(10);
 /// How long the launcher is given to notice that a process is gone whose connection broke.
 const NOTICE: Duration = Duration::from_millis(20);
 const NOTICES: usize = 10;
@@ -145,7 +152,7 @@ async fn run(app: &App, mut job: Job, reply: Reply) {
 
 /// What follows the admission.
 enum Next {
-    Go(Addressee),
+    Go(Arc<Addressee>),
     Accepted(Option<Events>),
     Behind(Waiting, Option<Events>),
     Refused(AppError),
@@ -164,6 +171,16 @@ pub(super) fn send(reply: Reply, answer: AppResult<Delivered>) {
 }
 
 async fn admit(app: &App, job: &Arc<Job>, verdict: Verdict) -> Next {
+    match admission::quick(&app.store, job, &app.messaging.rules, verdict).await {
+        Ok(Some(to)) => return Next::Go(to),
+        Ok(None) => {}
+        Err(error) => return Next::Refused(AppError::internal("lookup failed", &error)),
+    }
+    Box::pin(admit_in_order(app, job, verdict)).await
+}
+
+/// The whole admission, behind all writes that came before it.
+async fn admit_in_order(app: &App, job: &Arc<Job>, verdict: Verdict) -> Next {
     let (asked, rules) = (Arc::clone(job), app.messaging.rules.clone());
     let quiet = ending::is_quiet(app, &job.sender);
     let decided = app.store.write(move |tx| admission::admit(tx, &asked, &rules, verdict, quiet)).await;
@@ -244,16 +261,17 @@ fn spoken(job: &Job, to: &Addressee) -> Spoken {
     }
 }
 
+/// What is rare is boxed: the future of every message is as large as its largest part, and is moved when it is spawned.
 async fn forward(app: &App, job: &Arc<Job>, to: &Addressee, flight: Option<InFlight>, reply: Reply) {
     let began = Instant::now();
     let limits = Limits::new(app, job);
     let spoken = spoken(job, to);
-    let posted = limits.bound(post(app, job, to, &spoken)).await;
+    let posted = noting(app, job, began, limits.bound(post(app, job, to, &spoken))).await;
     let response = match posted {
         Ok(Ok(response)) => response,
-        Ok(Err(failure)) => return failed(app, job, to, began, failure, reply).await,
-        Err(Cut::Stopping) => return interrupted(app, job, to, began, reply).await,
-        Err(cut) => return failed(app, job, to, began, cut.failure(), reply).await,
+        Ok(Err(failure)) => return Box::pin(failed(app, job, to, began, failure, reply)).await,
+        Err(Cut::Stopping) => return Box::pin(interrupted(app, job, to, began, reply)).await,
+        Err(cut) => return Box::pin(failed(app, job, to, began, cut.failure(), reply)).await,
     };
     let status = response.status();
     let is_stream = response
@@ -262,11 +280,12 @@ async fn forward(app: &App, job: &Arc<Job>, to: &Addressee, flight: Option<InFli
         .and_then(|value| value.to_str().ok())
         .is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/event-stream"));
     if status.is_success() && is_stream {
+        Box::pin(note(app, job)).await;
         let relay =
             stream::Relay { app, job, to, began, limits, back: spoken.back.map(|(_, dialect)| dialect), flight };
-        return relay.run(status, response.into_body(), reply).await;
+        return Box::pin(relay.run(status, response.into_body(), reply)).await;
     }
-    let body = match limits.bound(dispatch::whole(response.into_body())).await {
+    let body = match noting(app, job, began, limits.bound(dispatch::whole(response.into_body()))).await {
         Ok(Ok(body)) => body,
         Ok(Err(error)) => {
             tracing::warn!(workspace_id = %job.target, %error, "an agent's answer could not be read");
@@ -278,8 +297,8 @@ async fn forward(app: &App, job: &Arc<Job>, to: &Addressee, flight: Option<InFli
             send(reply, Err(answer::unread(status)));
             return drop(events);
         }
-        Err(Cut::Stopping) => return interrupted(app, job, to, began, reply).await,
-        Err(cut) => return failed(app, job, to, began, cut.failure(), reply).await,
+        Err(Cut::Stopping) => return Box::pin(interrupted(app, job, to, began, reply)).await,
+        Err(cut) => return Box::pin(failed(app, job, to, began, cut.failure(), reply)).await,
     };
     answered(app, job, to, began, status, body, spoken.back, flight, reply).await;
 }
@@ -297,7 +316,7 @@ async fn answered(
     reply: Reply,
 ) {
     let body = back.and_then(|(method, dialect)| translate::answer(&body, method, dialect)).unwrap_or(body);
-    let dead = answer::SUSPICIOUS.contains(&status.as_u16()) && is_dead(app, job.target, to, false).await;
+    let dead = answer::SUSPICIOUS.contains(&status.as_u16()) && Box::pin(is_dead(app, job.target, to, false)).await;
     let end = End::Answered { status, body: &body, broken: None };
     let events = ending::write(app, job, &to.name, began, end).await;
     // Whoever reads the answer finds the workspace no longer busy with it.
@@ -333,6 +352,29 @@ async fn failed(app: &App, job: &Arc<Job>, to: &Addressee, began: Instant, failu
     drop(events);
 }
 
+/// Does `work`, and where that takes more than [`BRIEF`] puts on disk that the message is on its way.
+async fn noting<T>(app: &App, job: &Arc<Job>, began: Instant, work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    tokio::select! {
+        biased;
+        done = &mut work => return done,
+        () = tokio::time::sleep_until(began + BRIEF) => {}
+    }
+    let note = Box::pin(note(app, job));
+    tokio::join!(work, note).0
+}
+
+/// Puts on disk that the message is on its way, unless that is known there or need not be.
+async fn note(app: &App, job: &Arc<Job>) {
+    if !job.is_kept() || job.noted.load(Ordering::Acquire) {
+        return;
+    }
+    let noted = Arc::clone(job);
+    if let Err(error) = app.store.write(move |tx| admission::note(tx, &noted)).await {
+        tracing::error!(workspace_id = %job.target, %error, "a message on its way was not noted");
+    }
+}
+
 async fn interrupted(app: &App, job: &Job, to: &Addressee, began: Instant, reply: Reply) {
     let events = ending::write(app, job, &to.name, began, End::Interrupted).await;
     send(reply, Err(answer::stopping()));
@@ -340,6 +382,9 @@ async fn interrupted(app: &App, job: &Job, to: &Addressee, began: Instant, reply
 }
 
 async fn forget(app: &App, job: &Job) {
+    if !job.noted.load(Ordering::Acquire) {
+        return;
+    }
     let id = job.id.clone();
     if let Err(error) = app.store.write(move |tx| inflight::delete(tx, &id)).await {
         tracing::error!(workspace_id = %job.target, %error, "a message that was not sent stays noted");

@@ -1,13 +1,17 @@
 //! What is written about a message at its end: its row in place of its in-flight row, its events, its tokens
 //! (10 §9.10). Committed before the reply is sent.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    time::Duration,
+};
 
 use axum::http::StatusCode;
 use bytes::Bytes;
 use molecule_a2a::Answer;
 use molecule_model::{
-    WorkspaceId,
+    Timestamp, WorkspaceId,
     event::{EventKind, Payload},
 };
 use molecule_store::{
@@ -112,13 +116,33 @@ pub async fn later(app: &App, job: &Job, seq: i64) -> Option<Events> {
     Some(Events { app: Arc::clone(app), workspace: job.target, seq, all: vec![(name, payload)], wait: true })
 }
 
+/// When it was last noted that a workspace sent something: once a second is enough for a time that people read and
+/// idleness in minutes is judged by (10 §9.10), and each note rewrites the workspace's row.
+#[derive(Default)]
+pub struct Outbound(Mutex<HashMap<WorkspaceId, Timestamp>>);
+
+impl Outbound {
+    /// Whether it is to be noted again. Whoever asks is about to.
+    fn is_due(&self, id: WorkspaceId, now: Timestamp) -> bool {
+        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // A clock that was set back is no reason to wait.
+        let due = noted.get(&id).is_none_or(|last| now < *last || now >= last.plus_seconds(1));
+        if due {
+            noted.insert(id, now);
+        }
+        due
+    }
+}
+
 /// Writes the end of a message. Answers the events that wait for the reply, where they do.
 pub async fn write(app: &App, job: &Job, name: &str, began: Instant, end: End<'_>) -> Option<Events> {
     let known = Known::of(&end);
     let row = job.options.log.then(|| NewActivity { tool_trace: known.trace, ..row(job, name, began, &end) });
     let as_response = known.answered && !known.broken && job.sender == Sender::Canvas && job.is_conversation();
     let outbound = job.sender.workspace().filter(|_| known.answered && job.options.log);
-    let (kept, target, used) = (job.is_kept().then(|| job.id.clone()), job.target, known.used);
+    let outbound = outbound.filter(|from| app.messaging.outbound.is_due(*from, app.now()));
+    let kept = job.noted.load(Ordering::Acquire).then(|| job.id.clone());
+    let (target, used) = (job.target, known.used);
     if row.is_none() && kept.is_none() && used.is_none() {
         return None;
     }
@@ -176,7 +200,9 @@ pub async fn park(app: &App, job: &Arc<Job>, name: &str, failure: Failure) -> Op
         .store
         .write(move |tx| {
             let waiting = queue::put(tx, &asked)?;
-            inflight::delete(tx, &asked.id)?;
+            if asked.noted.load(Ordering::Acquire) {
+                inflight::delete(tx, &asked.id)?;
+            }
             let seq = activity::insert(tx, &row)?;
             if !quiet {
                 emit(tx, asked.target, seq, events_of(&row, false))?;

@@ -1,6 +1,6 @@
 //! One message on its way through the door.
 
-use std::time::Duration;
+use std::{sync::atomic::AtomicBool, time::Duration};
 
 use molecule_a2a::{Method, Normalised};
 use molecule_model::{WorkspaceId, id};
@@ -61,12 +61,23 @@ pub struct Job {
     pub(super) hop: u32,
     /// It may wait in the queue.
     pub(super) queues: bool,
+    /// Its in-flight row is on disk, or on its way there.
+    pub(super) noted: AtomicBool,
 }
 
 impl Job {
     pub(super) fn new(delivery: Delivery) -> Self {
         let Delivery { sender, target, message, options } = delivery;
-        Self { id: id::appended(), sender, target, message, options, hop: 0, queues: false }
+        Self {
+            id: id::appended(),
+            sender,
+            target,
+            message,
+            options,
+            hop: 0,
+            queues: false,
+            noted: AtomicBool::new(false),
+        }
     }
 
     /// Whether it says something to the agent. What does not (`tasks/get`, `tasks/cancel`, unknown methods) leaves
@@ -76,7 +87,7 @@ impl Job {
             || matches!(Method::parse(&self.message.method), Some((Method::Send | Method::Stream, _)))
     }
 
-    /// Whether it must be on disk before it leaves.
+    /// Whether a crash must not take it away unseen.
     pub(super) fn is_kept(&self) -> bool {
         self.options.log && self.is_conversation()
     }

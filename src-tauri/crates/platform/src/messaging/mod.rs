@@ -66,6 +66,7 @@ pub struct Messaging {
     flights: Arc<flights::Flights>,
     silence: Arc<silence::Silence>,
     queue: queue::Queue,
+    outbound: ending::Outbound,
     /// Delegations that this process runs.
     delegations: Arc<Mutex<HashSet<String>>>,
 }
@@ -86,6 +87,7 @@ impl Messaging {
             flights: Arc::default(),
             silence: Arc::default(),
             queue: queue::Queue::default(),
+            outbound: ending::Outbound::default(),
             delegations: Arc::default(),
         }
     }

@@ -8,11 +8,15 @@ use molecule_store::{
     workspaces::{self, Workspace},
 };
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::{App, AppError, AppResult, provisioning};
 
 /// Between two looks for who is idle.
 const PERIOD: Duration = Duration::from_secs(120);
+/// How long a turn is waited for that began as its workspace was claimed.
+const LAST_TURN: Duration = Duration::from_secs(60);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
 /// Starts the monitor.
 pub fn start(app: &App) {
@@ -45,10 +49,11 @@ pub async fn hibernate_idle(app: &App) {
 }
 
 async fn hibernate_if_idle(app: &App, id: WorkspaceId, cutoff: Timestamp) -> AppResult<()> {
+    let worker = Arc::clone(app);
     let claimed = app
         .store
         .write(move |tx| {
-            if !lifecycle::claim_idle(tx, id, cutoff)? {
+            if worker.messaging.in_flight(id) > 0 || !lifecycle::claim_idle(tx, id, cutoff)? {
                 return Ok(None);
             }
             Ok(workspaces::get(tx, id)?.map(|row| told(&row)))
@@ -56,6 +61,11 @@ async fn hibernate_if_idle(app: &App, id: WorkspaceId, cutoff: Timestamp) -> App
         .await?;
     let Some(payload) = claimed else { return Ok(()) };
     tracing::info!(workspace_id = %id, "an idle workspace is put to sleep");
+    // A message may have left for it at the very moment of the claim; those after it wait for the wake.
+    let until = Instant::now() + LAST_TURN;
+    while app.messaging.in_flight(id) > 0 && Instant::now() < until {
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+    }
     put_to_sleep(app, id, payload).await
 }
 

@@ -240,3 +240,49 @@ async fn a_caller_who_hangs_up_cancels_nothing() {
     assert_eq!(bed.activity(a.id).await[0]["status"], "ok");
     bed.stop().await;
 }
+
+/// What an agent says is noted on disk only while it takes long; what is answered at once is written once. What the
+/// person says is on disk before it leaves.
+#[tokio::test(flavor = "multi_thread")]
+async fn r47_a_long_turn_is_on_disk_while_it_runs() {
+    let bed = Bed::new().await;
+    let gate = std::sync::Arc::new(tokio::sync::Notify::new());
+    let (open, waiting) = (gate.clone(), bed.app.store.clone());
+    let rows = |store: molecule_store::Store| async move {
+        store.read(molecule_store::inflight::all).await.unwrap().into_iter().filter_map(|row| row.message_id).collect()
+    };
+    let first: std::sync::Arc<std::sync::Mutex<Vec<Vec<String>>>> = std::sync::Arc::default();
+    let seen = first.clone();
+    let agent = Agent::new(move |got| {
+        let (open, store, seen) = (open.clone(), waiting.clone(), seen.clone());
+        async move {
+            let rows: Vec<String> = rows(store).await;
+            seen.lock().unwrap().push(rows);
+            open.notified().await;
+            reply(&got, "done").into_response()
+        }
+    })
+    .await;
+    let lead = bed.agent("Lead", None, "http://127.0.0.1:9").await;
+    let hand = bed.agent("Hand", Some(lead.id), &agent.url).await;
+    let path = format!("/workspaces/{}/a2a", hand.id);
+    let body = crate::bed::message("message/send", "dig");
+    let sending = tokio::spawn(bed.post(&path).bearer_auth(&lead.token).json(&body).send());
+    // It appears there without anything else happening.
+    let noted = async {
+        while rows(bed.app.store.clone()).await != ["m-dig".to_owned()] {
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(crate::bed::PATIENCE, noted).await.expect("a long turn was not noted");
+    gate.notify_one();
+    assert_eq!(sending.await.unwrap().unwrap().status(), StatusCode::OK);
+    assert!(rows(bed.app.store.clone()).await.is_empty());
+
+    let asking = tokio::spawn(bed.say(hand.id, "well?").send());
+    gate.notify_one();
+    assert_eq!(asking.await.unwrap().unwrap().status(), StatusCode::OK);
+    assert!(rows(bed.app.store.clone()).await.is_empty());
+    assert_eq!(first.lock().unwrap()[1], ["m-well?".to_owned()], "the agent reads what is on disk already");
+    bed.stop().await;
+}

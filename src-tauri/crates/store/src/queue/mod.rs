@@ -123,6 +123,16 @@ pub fn is_behind(tx: &Tx<'_>, workspace: WorkspaceId, caller: Option<WorkspaceId
     Ok(query.query_row(params![workspace.to_string(), caller.map(|id| id.to_string()), now], |row| row.get(0))?)
 }
 
+/// Whether nothing waits for anybody and nothing is claimed.
+///
+/// # Errors
+/// When the table cannot be read.
+pub fn is_empty(conn: &Connection) -> Result<bool> {
+    let mut query =
+        conn.prepare_cached("SELECT NOT EXISTS (SELECT 1 FROM a2a_queue WHERE status IN ('queued', 'dispatched'))")?;
+    Ok(query.query_row([], |row| row.get(0))?)
+}
+
 /// Whether anything waits for this agent. Hot path.
 ///
 /// # Errors
