@@ -1,5 +1,5 @@
-//! Messages that an agent works on now. The row is on disk before the message leaves and goes in the same
-//! transaction that writes its activity row, so a crash in between leaves one of the two.
+//! Messages that an agent works on now. The row goes in the same transaction that writes its activity row, so a crash
+//! in between leaves one of the two. What is answered at once never has one.
 
 use molecule_model::{Status, Timestamp, WorkspaceId, wire::DeliveryMode};
 use rusqlite::{Connection, OptionalExtension, Row, params};

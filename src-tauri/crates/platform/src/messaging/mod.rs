@@ -1,8 +1,9 @@
 //! Messages: from whoever asks to whoever answers, through one door (10 §9, §11).
 //!
 //! [`deliver`] holds the whole pipeline in order. The route, delegation and the platform's own notes call it, and
-//! whatever comes later does: nothing else posts to an agent. A message is on disk before it leaves and its row is
-//! on disk before its reply is read, so that a crash leaves it either unfinished and visible or finished.
+//! whatever comes later does: nothing else posts to an agent. Its row is on disk before its reply is read. What
+//! the person says is on disk before it leaves, and what an agent says while it is on its way for more than a moment,
+//! so that a crash leaves a turn either unfinished and visible or finished.
 
 mod admission;
 mod answer;
