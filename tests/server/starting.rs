@@ -9,7 +9,11 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::support::{TestServer, eventually, process, server::output};
+use super::data_directory;
+use crate::support::{
+    TestServer, eventually, process,
+    server::{Builder, output},
+};
 
 fn published(server: &TestServer) -> Value {
     serde_json::from_slice(&fs::read(server.data().join("endpoint.json")).unwrap()).unwrap()
@@ -60,7 +64,21 @@ async fn r7_a_second_start_on_the_same_data_hands_over_to_the_first() {
 /// R7 of the targets: seven processes start at once on one data directory.
 #[tokio::test]
 async fn target_r7_seven_starts_at_once_make_one_owner() {
+    seven_at_once(&TestServer::builder()).await;
+}
+
+/// The same where the data has to be migrated first: once, by the owner, and one copy was made.
+#[tokio::test]
+async fn s104_target_r7_seven_starts_at_once_migrate_once() {
     let builder = TestServer::builder();
+    let path = data_directory::released(&builder.data());
+    seven_at_once(&builder).await;
+    assert_eq!(data_directory::schema_of(&path), molecule_store::migrate::current_version());
+    let saved = data_directory::backups(&builder.data());
+    assert_eq!(saved.len(), 1, "{saved:?}");
+}
+
+async fn seven_at_once(builder: &Builder) {
     let data = builder.data();
     let mut starts: Vec<_> =
         (0..7).map(|_| builder.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()).collect();

@@ -1,4 +1,10 @@
 //! Opening the file: pragmas, numbered migrations, backup before migrating, refusal of a newer schema.
+//!
+//! A migration is one transaction, and a lock that somebody else holds ends it after five seconds instead of stalling
+//! it (S104). `migrations/down/` has the way back, which only tests walk: a person goes back by a backup.
+
+#[cfg(test)]
+mod tests;
 
 use std::{
     io,
@@ -6,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use crate::Now;
 
@@ -16,6 +22,9 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../../migrations/0002_queue.sql"),
     include_str!("../../../../migrations/0003_search.sql"),
 ];
+
+/// How long a lock of somebody else is waited for (S104).
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The schema version that this build writes.
 #[must_use]
@@ -42,11 +51,20 @@ pub enum OpenError {
     /// Could not be opened or written.
     #[error("the database could not be opened")]
     Open(#[source] rusqlite::Error),
+    /// Somebody else holds a lock on it, and did not let go in time (S104).
+    #[error("the database is locked by another program; nothing was changed. Close that program and start again")]
+    Locked(#[source] rusqlite::Error),
     /// A migration failed and was undone.
-    #[error("migration {number} failed; the database is as it was before, and a backup lies beside it")]
+    #[error("migration {number} failed and was undone{}", if *.saved {
+        "; the database as it was before the upgrade lies in backups/ of the data directory"
+    } else {
+        ""
+    })]
     Migration {
         /// Its number.
         number: usize,
+        /// Whether there was anything to make a backup of.
+        saved: bool,
         /// SQLite's word.
         #[source]
         source: rusqlite::Error,
@@ -59,57 +77,87 @@ pub enum OpenError {
     Thread(#[source] io::Error),
 }
 
+fn is_locked(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error_code();
+    matches!(code, Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked))
+}
+
 fn open_error(error: rusqlite::Error) -> OpenError {
-    match &error {
-        rusqlite::Error::SqliteFailure(e, _)
-            if matches!(e.code, rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) =>
-        {
-            OpenError::Damaged(error)
-        }
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => OpenError::Damaged(error),
+        _ if is_locked(&error) => OpenError::Locked(error),
         _ => OpenError::Open(error),
     }
 }
 
 /// Brings the file to the current schema.
 pub(crate) fn prepare(path: &Path, now: &Now) -> Result<(), OpenError> {
-    let existed = path.exists();
+    bring_to(path, now, MIGRATIONS, PATIENCE)
+}
+
+fn bring_to(path: &Path, now: &Now, migrations: &[&str], patience: Duration) -> Result<(), OpenError> {
     let mut conn = Connection::open(path).map_err(open_error)?;
     restrict(path);
-    conn.busy_timeout(Duration::from_secs(5)).map_err(open_error)?;
-    let found: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(open_error)?;
-    let known = current_version();
+    conn.busy_timeout(patience).map_err(open_error)?;
+    let found = version(&conn).map_err(open_error)?;
+    let known = migrations.len();
     if found > known {
-        return Err(OpenError::Newer { found, known });
+        let number = |version| i64::try_from(version).unwrap_or(i64::MAX);
+        return Err(OpenError::Newer { found: number(found), known: number(known) });
     }
     if found == known {
         return Ok(());
     }
-    if existed && found > 0 {
+    let saved = found > 0;
+    if saved {
         backup(&conn, path, found, now)?;
     }
     conn.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(open_error)?;
     conn.pragma_update(None, "journal_mode", "WAL").map_err(open_error)?;
-    for (index, sql) in MIGRATIONS.iter().enumerate().skip(usize::try_from(found).unwrap_or(0)) {
-        let number = index + 1;
-        let failed = |source| OpenError::Migration { number, source };
-        let tx = conn.transaction().map_err(failed)?;
-        tx.execute_batch(sql).map_err(failed)?;
-        tx.pragma_update(None, "user_version", i64::try_from(number).unwrap_or(i64::MAX)).map_err(failed)?;
-        tx.commit().map_err(failed)?;
-        tracing::info!(number, "migration applied");
+    for (number, sql) in (1..).zip(migrations).skip(found) {
+        match apply(&mut conn, number, sql) {
+            Ok(true) => tracing::info!(number, "migration applied"),
+            Ok(false) => tracing::info!(number, "another process was faster with this migration"),
+            Err(error) if is_locked(&error) => return Err(OpenError::Locked(error)),
+            Err(source) => return Err(OpenError::Migration { number, saved, source }),
+        }
     }
     Ok(())
 }
 
+fn version(conn: &Connection) -> rusqlite::Result<usize> {
+    // A negative one is nobody's work: it is as good as none.
+    conn.query_row("PRAGMA user_version", [], |row| row.get(0)).map(|found: i64| usize::try_from(found).unwrap_or(0))
+}
+
+/// One migration, all of it or nothing. `false`: it is there already.
+fn apply(conn: &mut Connection, number: usize, sql: &str) -> rusqlite::Result<bool> {
+    // The lock comes before the look, so that two processes cannot both see that it misses.
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if version(&tx)? >= number {
+        return Ok(false);
+    }
+    tx.execute_batch(sql)?;
+    tx.pragma_update(None, "user_version", i64::try_from(number).unwrap_or(i64::MAX))?;
+    tx.commit()?;
+    Ok(true)
+}
+
 /// `backups/schema-<from>-<time>.db` beside the database.
-fn backup(conn: &Connection, path: &Path, from: i64, now: &Now) -> Result<PathBuf, OpenError> {
+fn backup(conn: &Connection, path: &Path, from: usize, now: &Now) -> Result<PathBuf, OpenError> {
     let folder = path.with_file_name("backups");
     std::fs::create_dir_all(&folder).map_err(OpenError::Backup)?;
     let stamp = now().to_string().replace(':', "-");
     let target = folder.join(format!("schema-{from}-{stamp}.db"));
-    conn.backup("main", &target, None::<fn(rusqlite::backup::Progress)>)
-        .map_err(|error| OpenError::Backup(io::Error::other(error)))?;
-    restrict(&target);
+    // Its name is its promise: what was cut off halfway does not bear it.
+    let unfinished = target.with_extension("unfinished");
+    let made = conn.backup("main", &unfinished, None::<fn(rusqlite::backup::Progress)>);
+    made.map_err(|error| {
+        if is_locked(&error) { OpenError::Locked(error) } else { OpenError::Backup(io::Error::other(error)) }
+    })?;
+    restrict(&unfinished);
+    std::fs::File::open(&unfinished).and_then(|file| file.sync_all()).map_err(OpenError::Backup)?;
+    std::fs::rename(&unfinished, &target).map_err(OpenError::Backup)?;
     Ok(target)
 }
 
@@ -128,7 +176,7 @@ pub(crate) fn restrict(path: &Path) {
 
 pub(crate) fn connect_writer(path: &Path) -> Result<Connection, OpenError> {
     let conn = Connection::open(path).map_err(open_error)?;
-    conn.busy_timeout(Duration::from_secs(5)).map_err(open_error)?;
+    conn.busy_timeout(PATIENCE).map_err(open_error)?;
     conn.execute_batch(
         "PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL;
@@ -146,7 +194,7 @@ pub(crate) fn connect_writer(path: &Path) -> Result<Connection, OpenError> {
 pub(crate) fn connect_reader(path: &Path) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags).map_err(open_error)?;
-    conn.busy_timeout(Duration::from_secs(5)).map_err(open_error)?;
+    conn.busy_timeout(PATIENCE).map_err(open_error)?;
     conn.execute_batch(
         "PRAGMA query_only = ON;
          PRAGMA temp_store = MEMORY;
