@@ -55,7 +55,7 @@ struct Front {
 
 /// The pattern that a request matched, for the figures.
 #[derive(Clone)]
-struct Pattern(Arc<str>);
+struct Pattern(MatchedPath);
 
 /// The whole server as one service.
 pub fn service(app: App) -> Router {
@@ -72,11 +72,10 @@ pub fn service(app: App) -> Router {
 }
 
 async fn note_pattern(request: Request, next: middleware::Next) -> Response<Body> {
-    let pattern =
-        request.extensions().get::<MatchedPath>().map(|path| path.as_str().replace('{', ":").replace('}', ""));
+    let pattern = request.extensions().get::<MatchedPath>().cloned();
     let mut response = refusal::as_json(next.run(request).await).await;
     if let Some(pattern) = pattern {
-        response.extensions_mut().insert(Pattern(pattern.into()));
+        response.extensions_mut().insert(Pattern(pattern));
     }
     response
 }
@@ -144,9 +143,8 @@ async fn pass(State(front): State<Arc<Front>>, mut request: Request) -> Response
             if !response.headers().contains_key("x-ratelimit-limit") {
                 allowance.apply(response.headers_mut());
             }
-            let pattern =
-                response.extensions().get::<Pattern>().map_or_else(|| Arc::from("unmatched"), |p| Arc::clone(&p.0));
-            app.metrics.count(method.as_str(), &pattern, response.status().as_u16(), started.elapsed());
+            let pattern = response.extensions().get::<Pattern>().map_or("unmatched", |pattern| pattern.0.as_str());
+            app.metrics.count(method.as_str(), pattern, response.status().as_u16(), started.elapsed());
             security::apply(response.headers_mut(), &path);
             response
         }

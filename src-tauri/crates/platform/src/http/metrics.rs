@@ -2,20 +2,28 @@
 
 use std::{collections::BTreeMap, fmt::Write, sync::Mutex, time::Duration};
 
-/// Method, route pattern and status.
-type Key = (String, String, u16);
+/// How many, and how long together, by method and status.
+type Counts = BTreeMap<(&'static str, u16), (u64, Duration)>;
 
-/// Counters by [`Key`]: how many, and how long together.
+/// Counters by route pattern, as the router writes it.
 #[derive(Default)]
-pub struct Metrics(Mutex<BTreeMap<Key, (u64, Duration)>>);
+pub struct Metrics(Mutex<BTreeMap<String, Counts>>);
+
+/// Methods that are counted by their name; clients make up what they like.
+const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
 
 impl Metrics {
     /// Counts an answered request.
     pub fn count(&self, method: &str, path: &str, status: u16, took: Duration) {
-        if let Ok(mut all) = self.0.lock() {
-            let entry = all.entry((method.to_owned(), path.to_owned(), status)).or_default();
-            entry.0 += 1;
-            entry.1 += took;
+        let method = METHODS.into_iter().find(|known| *known == method).unwrap_or("OTHER");
+        let Ok(mut all) = self.0.lock() else { return };
+        if !all.contains_key(path) {
+            all.insert(path.to_owned(), Counts::default());
+        }
+        if let Some(counts) = all.get_mut(path) {
+            let (count, together) = counts.entry((method, status)).or_default();
+            *count += 1;
+            *together += took;
         }
     }
 
@@ -23,15 +31,22 @@ impl Metrics {
     #[must_use]
     pub fn render(&self, sockets: usize, panics: impl IntoIterator<Item = (&'static str, u32)>) -> String {
         let all = self.0.lock().map(|all| all.clone()).unwrap_or_default();
+        let mut lines: Vec<_> = all
+            .iter()
+            .flat_map(|(path, counts)| {
+                counts.iter().map(move |((method, status), sums)| (*method, shown(path), *status, *sums))
+            })
+            .collect();
+        lines.sort_unstable();
         let mut out = String::with_capacity(4096);
         let requests = "molecule_http_requests_total";
         let seconds = "molecule_http_request_duration_seconds_total";
         head(&mut out, requests, "counter", "Requests answered.");
-        for ((method, path, status), (count, _)) in &all {
+        for (method, path, status, (count, _)) in &lines {
             line(&mut out, requests, method, path, *status, &count.to_string());
         }
         head(&mut out, seconds, "counter", "Seconds spent answering.");
-        for ((method, path, status), (_, took)) in &all {
+        for (method, path, status, (_, took)) in &lines {
             line(&mut out, seconds, method, path, *status, &format!("{:.6}", took.as_secs_f64()));
         }
         let open = "molecule_websocket_connections_active";
@@ -50,6 +65,11 @@ impl Metrics {
         }
         out
     }
+}
+
+/// `/workspaces/{id}` as `/workspaces/:id`.
+fn shown(path: &str) -> String {
+    path.replace('{', ":").replace('}', "")
 }
 
 fn head(out: &mut String, name: &str, kind: &str, help: &str) {
