@@ -169,3 +169,38 @@ async fn done_when_11_a_turn_is_cancelled_within_a_second() {
         assert_eq!(row, json!([]), "{wire:?}");
     }
 }
+
+/// S060: a changed secret restarts who uses it, and not in the middle of a turn.
+#[tokio::test]
+async fn s060_a_changed_secret_waits_for_the_turn_to_end() {
+    let words = vec!["word ".to_owned(); 20];
+    let stub =
+        ModelStub::start(Wire::OpenAi, None, move |_| Reply::Slowly(words.clone(), Duration::from_millis(100))).await;
+    let server = TestServer::start().await;
+    let id = agent(&server, Wire::OpenAi, &stub).await;
+    let api = server.admin();
+    let path = format!("/workspaces/{id}/a2a");
+    let sending = {
+        let (api, path) = (api.clone(), path.clone());
+        tokio::spawn(async move { api.post(&path, &message("Talk", "long")).await })
+    };
+    eventually("the turn to begin", || async {
+        let open = api.get(&format!("/workspaces/{id}/inflight")).await.expect(200);
+        if open == json!([]) { Err("not yet") } else { Ok(()) }
+    })
+    .await;
+    let launches = || async {
+        let events = api.get(&format!("/events/{id}")).await.expect(200);
+        events.as_array().unwrap().iter().filter(|event| event["event_type"] == "WORKSPACE_PROVISIONING").count()
+    };
+    let before = launches().await;
+    api.put(&format!("/workspaces/{id}/secrets"), &json!({"key": "A_NEW_KEY", "value": "v"})).await.expect(200);
+    let answer = sending.await.unwrap().expect(200);
+    let said = answer["result"].to_string();
+    assert!(said.contains("word word") && !said.contains("interrupted"), "{answer}");
+    eventually("the restart", || async {
+        let now = launches().await;
+        if now > before { Ok(()) } else { Err(now) }
+    })
+    .await;
+}

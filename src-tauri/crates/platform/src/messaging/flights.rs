@@ -8,7 +8,7 @@ use std::{
 };
 
 use molecule_model::WorkspaceId;
-use tokio::time::Instant;
+use tokio::{sync::Notify, time::Instant};
 
 /// A message that was caused by more messages than this is a loop.
 pub const MOST_HOPS: u32 = 16;
@@ -40,7 +40,11 @@ struct State {
 
 /// Messages in flight.
 #[derive(Default)]
-pub struct Flights(Mutex<State>);
+pub struct Flights {
+    state: Mutex<State>,
+    /// Somebody has nothing more on its way.
+    freed: Notify,
+}
 
 /// What the loop guard says of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +68,7 @@ fn sorted(a: WorkspaceId, b: WorkspaceId) -> (WorkspaceId, WorkspaceId) {
 
 impl Flights {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Judges a message from workspace `from` to `to`; `text` is asked for only where the two answer each other.
@@ -107,6 +111,19 @@ impl Flights {
     #[must_use]
     pub fn count(&self, to: WorkspaceId) -> usize {
         self.state().to.get(&to).map_or(0, Vec::len)
+    }
+
+    /// Waits until nothing is on its way to `to`.
+    pub async fn quiet(&self, to: WorkspaceId) {
+        loop {
+            let mut freed = std::pin::pin!(self.freed.notified());
+            // Listening before looking: none is missed in between.
+            freed.as_mut().enable();
+            if self.count(to) == 0 {
+                return;
+            }
+            freed.await;
+        }
     }
 
     /// Those on their way to `to`, with the agent's task where it said one.
@@ -169,6 +186,7 @@ impl Drop for InFlight {
             flights.retain(|flight| flight.id != self.id);
             if flights.is_empty() {
                 state.to.remove(&self.to);
+                self.flights.freed.notify_waiters();
             }
         }
         // Pairs that have been quiet are forgotten where there is nothing else to do.

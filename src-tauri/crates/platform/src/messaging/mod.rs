@@ -117,6 +117,11 @@ impl Messaging {
         self.flights.count(id)
     }
 
+    /// Waits until a workspace works on none of the messages that we forwarded.
+    pub async fn quiet(&self, id: WorkspaceId) {
+        self.flights.quiet(id).await;
+    }
+
     /// `active_tasks` as reads show it: the larger of the reported number and the forwards in flight.
     #[must_use]
     pub fn shown_tasks(&self, id: WorkspaceId, reported: i64) -> i64 {

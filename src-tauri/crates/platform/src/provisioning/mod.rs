@@ -192,6 +192,22 @@ pub fn request_restart(app: &App, id: WorkspaceId) {
     submit(app, id, Order::new(Reason::Changed));
 }
 
+/// As [`request_restart`], but not in the middle of a turn: the agent finishes what it works on first, and comes up with
+/// what changed (20 §9.3).
+pub fn restart_when_free(app: &App, id: WorkspaceId) {
+    if app.messaging.in_flight(id) == 0 {
+        return request_restart(app, id);
+    }
+    let waiting = Arc::clone(app);
+    app.tasks.detach("restart-when-free", async move {
+        let stopping = waiting.tasks.stopping();
+        tokio::select! {
+            () = waiting.messaging.quiet(id) => request_restart(&waiting, id),
+            () = stopping.cancelled() => {}
+        }
+    });
+}
+
 /// The vault is ready again: launches anew what failed for lack of a secret.
 pub async fn retry_failed_for_secrets(app: &App) {
     let Ok(rows) = app.store.read(workspaces::list).await else { return };

@@ -106,7 +106,7 @@ async fn value(app: &Platform, row: &SecretRow) -> Result<Secret, VaultError> {
     app.vault.get(&scope(row.workspace), &row.key, &marker(row)).await
 }
 
-/// Restarts what a changed secret reaches (S060, 20 §9.3).
+/// Restarts what a changed secret reaches (S060, 20 §9.3), each once it has finished what it works on.
 pub async fn restart_reached(app: &App, workspace: Option<WorkspaceId>, key: String) {
     let ids = match workspace {
         Some(id) => vec![id],
@@ -119,7 +119,7 @@ pub async fn restart_reached(app: &App, workspace: Option<WorkspaceId>, key: Str
         },
     };
     for id in ids {
-        provisioning::request_restart(app, id);
+        provisioning::restart_when_free(app, id);
     }
 }
 

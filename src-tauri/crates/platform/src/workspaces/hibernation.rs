@@ -8,7 +8,6 @@ use molecule_store::{
     workspaces::{self, Workspace},
 };
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 use crate::{App, AppError, AppResult, provisioning};
 
@@ -16,7 +15,6 @@ use crate::{App, AppError, AppResult, provisioning};
 const PERIOD: Duration = Duration::from_secs(120);
 /// How long a turn is waited for that began as its workspace was claimed.
 const LAST_TURN: Duration = Duration::from_secs(60);
-const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
 /// Starts the monitor.
 pub fn start(app: &App) {
@@ -62,9 +60,8 @@ async fn hibernate_if_idle(app: &App, id: WorkspaceId, cutoff: Timestamp) -> App
     let Some(payload) = claimed else { return Ok(()) };
     tracing::info!(workspace_id = %id, "an idle workspace is put to sleep");
     // A message may have left for it at the very moment of the claim; those after it wait for the wake.
-    let until = Instant::now() + LAST_TURN;
-    while app.messaging.in_flight(id) > 0 && Instant::now() < until {
-        tokio::time::sleep(BETWEEN_LOOKS).await;
+    if tokio::time::timeout(LAST_TURN, app.messaging.quiet(id)).await.is_err() {
+        tracing::warn!(workspace_id = %id, "put to sleep in the middle of a long turn");
     }
     put_to_sleep(app, id, payload).await
 }
