@@ -32,10 +32,11 @@ impl<K: Eq + Hash> Windows<K> {
     pub fn take(&self, key: K, limit: u32, now: Timestamp) -> Result<Allowance, Allowance> {
         let Ok(mut counts) = self.counts.lock() else { return Ok(Allowance::Unlimited) };
         if counts.len() >= MOST_BUCKETS {
-            counts.retain(|_, (since, _)| now.seconds_since(*since) < self.seconds);
+            counts.retain(|_, (since, _)| (0..self.seconds).contains(&now.seconds_since(*since)));
         }
         let (since, count) = counts.entry(key).or_insert((now, 0));
-        if now.seconds_since(*since) >= self.seconds {
+        // A window that lies ahead was opened by a clock that was set back since.
+        if !(0..self.seconds).contains(&now.seconds_since(*since)) {
             (*since, *count) = (now, 0);
         }
         *count = count.saturating_add(1);

@@ -91,6 +91,11 @@ mod tests {
         assert!(limit.take(&HeaderMap::new(), Some(&capability), at(31)).is_ok());
         assert!(limit.take(&headers("bearer b"), None, at(31)).is_ok());
         assert!(limit.take(&a, None, at(61)).is_ok(), "the window ends 60 s after its first call");
+        for _ in 1..120 {
+            assert!(limit.take(&a, None, at(61)).is_ok());
+        }
+        assert!(limit.take(&a, None, at(61)).is_err());
+        assert!(limit.take(&a, None, at(61 - 7_200)).is_ok(), "a clock that was set back locks nobody out");
         let (headers, error) = limit.take(&HeaderMap::new(), None, at(61)).unwrap_err();
         assert_eq!((headers, error.status(), error.text()), (None, StatusCode::UNAUTHORIZED, "missing bearer token"));
     }
