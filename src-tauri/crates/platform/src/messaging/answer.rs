@@ -66,9 +66,26 @@ pub fn unanswered(app: &App, target: molecule_model::WorkspaceId, failure: Failu
     match failure {
         Failure::Refused(refused) => unsafe_address(refused),
         Failure::Unbuildable => AppError::new(StatusCode::INTERNAL_SERVER_ERROR, "failed to create proxy request"),
-        Failure::Busy(_) => busy(app, target),
-        Failure::ConnectionRefused | Failure::Unreachable(_) => {
-            AppError::new(StatusCode::BAD_GATEWAY, "failed to reach workspace agent")
+        Failure::Busy(_) | Failure::GivenUp(_) => busy(app, target),
+        Failure::ConnectionRefused | Failure::Unreachable(_) => unreached(),
+    }
+}
+
+fn unreached() -> AppError {
+    AppError::new(StatusCode::BAD_GATEWAY, "failed to reach workspace agent")
+}
+
+/// The code of an answer that stands for an agent that nobody could connect to.
+pub const UNREACHED: &str = "unreached";
+
+/// What the queue reads of an agent that gave no answer to what it was sent from there: the reason, which the sender
+/// is told in the end.
+pub fn undelivered(failure: Failure) -> AppError {
+    match failure {
+        Failure::ConnectionRefused | Failure::Unreachable(_) => unreached().code(UNREACHED),
+        Failure::Refused(refused) => unsafe_address(refused),
+        Failure::Busy(_) | Failure::GivenUp(_) | Failure::Unbuildable => {
+            AppError::new(StatusCode::GATEWAY_TIMEOUT, failure.text())
         }
     }
 }

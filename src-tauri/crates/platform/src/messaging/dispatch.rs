@@ -20,6 +20,7 @@ use hyper_util::{
 use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::net::TcpStream;
 
+use super::forgiving::Forgiving;
 use crate::registry::{AddressRefused, AddressRules, Destination};
 
 /// All attempts to connect together.
@@ -46,6 +47,9 @@ pub enum Failure {
     Unbuildable,
     /// It may be at work: timed out, reset, closed early. The text is for people.
     Busy(&'static str),
+    /// It has the message and was given up: silent for too long, or too late. Busy for whoever sent it. The text is
+    /// for people.
+    GivenUp(&'static str),
     /// Nobody listens there.
     ConnectionRefused,
     /// It cannot be reached. The text is for people.
@@ -59,7 +63,7 @@ impl Failure {
         match self {
             Self::Refused(refused) => refused.to_string(),
             Self::Unbuildable => "the stored URL is not valid".to_owned(),
-            Self::Busy(text) | Self::Unreachable(text) => text.to_owned(),
+            Self::Busy(text) | Self::GivenUp(text) | Self::Unreachable(text) => text.to_owned(),
             Self::ConnectionRefused => "connection refused".to_owned(),
         }
     }
@@ -202,7 +206,7 @@ struct TimedOut;
 struct Dialler(Arc<AddressRules>);
 
 impl tower::Service<Uri> for Dialler {
-    type Response = TokioIo<TcpStream>;
+    type Response = TokioIo<Forgiving>;
     type Error = BodyError;
     type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
 
@@ -223,13 +227,13 @@ impl tower::Service<Uri> for Dialler {
     }
 }
 
-async fn dial(addresses: &[SocketAddr]) -> Result<TokioIo<TcpStream>, BodyError> {
+async fn dial(addresses: &[SocketAddr]) -> Result<TokioIo<Forgiving>, BodyError> {
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for address in addresses {
         match TcpStream::connect(address).await {
             Ok(stream) => {
                 stream.set_nodelay(true)?;
-                return Ok(TokioIo::new(stream));
+                return Ok(TokioIo::new(Forgiving::new(stream)));
             }
             // The first refusal says more than what comes after it: `::1` is closed where IPv4 is.
             Err(error) if last.kind() == io::ErrorKind::AddrNotAvailable => last = error,

@@ -27,8 +27,8 @@ impl Cut {
     #[must_use]
     pub const fn failure(self) -> Failure {
         match self {
-            Self::Silent => Failure::Busy("no sign of life from the agent for too long"),
-            Self::Late => Failure::Busy("the deadline passed before the agent answered"),
+            Self::Silent => Failure::GivenUp("no sign of life from the agent for too long"),
+            Self::Late => Failure::GivenUp("the deadline passed before the agent answered"),
             Self::Stopping => Failure::Busy("Molecule is stopping"),
         }
     }
