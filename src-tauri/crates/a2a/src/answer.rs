@@ -64,6 +64,15 @@ impl<'a> Answer<'a> {
         })
     }
 
+    /// The id of the task that the result is, or that v1 wraps in it.
+    #[must_use]
+    pub fn task_id(&self) -> Option<Cow<'a, str>> {
+        let result = self.result.as_ref()?;
+        let wrapped = result.get("task").and_then(Object::of);
+        let task = wrapped.as_ref().unwrap_or(result);
+        if task.has("status") { task.string("id") } else { None }
+    }
+
     /// The result, what v1 wraps in it, and the message of a task's status: whoever has metadata.
     fn speakers(&self) -> impl Iterator<Item = Cow<'_, Object<'a>>> {
         let result = self.result.as_ref();

@@ -19,13 +19,17 @@ use molecule_store::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use utoipa::ToSchema;
 
-use super::{Delivered, Delivery, Options, Sender, deliver};
+use super::{Delivered, Delivery, Options, Sender, deliver, follow};
 use crate::{App, AppError, AppResult, http::body};
 
 /// A whole delegation may take this long (10 §11.2).
 const BUDGET: Duration = Duration::from_secs(30 * 60);
+/// How long its last forward, which ends with the budget, may take to be written. A delegation that was given up
+/// before its message was would be told as failed, and the message would come out of the queue all the same.
+const AFTERWARDS: Duration = Duration::from_secs(60);
 /// Before the one retry of what did not reach its agent.
 const RETRY_AFTER: Duration = Duration::from_secs(8);
 
@@ -170,20 +174,26 @@ pub(super) fn dispatched(tx: &mut Tx<'_>, request: &Request) -> StoreResult<()> 
 
 /// The message, and once more where it certainly did not arrive, within the budget.
 pub(super) async fn attempts(app: &App, request: &Request) -> AppResult<Came> {
+    let until = Instant::now() + BUDGET;
     let attempts = async {
-        match attempt(app, request).await {
+        match attempt(app, request, until).await {
             Err(error) if is_passing(&error) => {
                 tracing::info!(workspace_id = %request.from, target_id = %request.to, "a delegation is tried once more");
                 tokio::select! {
-                    () = tokio::time::sleep(RETRY_AFTER) => attempt(app, request).await,
+                    () = tokio::time::sleep(RETRY_AFTER) => attempt(app, request, until).await,
                     () = app.tasks.stopping().cancelled_owned() => Err(error),
                 }
             }
             outcome => outcome,
         }
     };
-    let outcome = tokio::time::timeout(BUDGET, attempts).await;
-    outcome.unwrap_or_else(|_| Err(AppError::new(StatusCode::GATEWAY_TIMEOUT, "no answer within 30 minutes")))
+    let outcome = tokio::time::timeout_at(until + AFTERWARDS, attempts).await;
+    outcome.unwrap_or_else(|_| Err(AppError::new(StatusCode::GATEWAY_TIMEOUT, follow::LATE)))
+}
+
+/// A forward of a delegation ends with the delegation, so that it is known what became of it.
+fn within(until: Instant) -> Options {
+    Options { timeout: Some(until.saturating_duration_since(Instant::now())), ..Options::default() }
 }
 
 /// Writes how it came out.
@@ -226,7 +236,7 @@ pub(super) enum Came {
     Streamed,
 }
 
-async fn attempt(app: &App, request: &Request) -> AppResult<Came> {
+async fn attempt(app: &App, request: &Request, until: Instant) -> AppResult<Came> {
     let message = json!({
         "method": "message/send",
         "params": {
@@ -243,9 +253,11 @@ async fn attempt(app: &App, request: &Request) -> AppResult<Came> {
     let message = normalise(message.to_string().as_bytes(), &mut id::fresh)
         .map_err(|error| AppError::internal("the task could not be sent", &error))?;
     let delivery =
-        Delivery { sender: Sender::Workspace(request.from), target: request.to, message, options: Options::default() };
+        Delivery { sender: Sender::Workspace(request.from), target: request.to, message, options: within(until) };
     Ok(match deliver(app, delivery).await? {
-        Delivered::Answered { body, .. } => Came::Answered(body),
+        Delivered::Answered { body, .. } => {
+            Came::Answered(follow::to_the_end(app, request.from, request.to, body, until).await)
+        }
         Delivered::Accepted { .. } | Delivered::Queued { .. } => Came::Queued,
         Delivered::Streaming { mut events, .. } => {
             while events.recv().await.is_some() {}
@@ -452,8 +464,20 @@ mod tests {
     use axum::http::StatusCode;
     use serde_json::json;
 
-    use super::{is_passing, read};
+    use super::{AFTERWARDS, BUDGET, RETRY_AFTER, is_passing, read, within};
     use crate::AppError;
+
+    #[tokio::test(start_paused = true)]
+    async fn s155_a_delegation_is_not_given_up_before_its_message_is() {
+        let began = tokio::time::Instant::now();
+        let until = began + BUDGET;
+        for pause in [std::time::Duration::ZERO, RETRY_AFTER] {
+            tokio::time::advance(pause).await;
+            let ends = tokio::time::Instant::now() + within(until).timeout.unwrap();
+            assert_eq!(ends, until);
+            assert!(ends + std::time::Duration::from_secs(30) < until + AFTERWARDS);
+        }
+    }
 
     #[test]
     fn only_what_did_not_arrive_is_tried_again() {

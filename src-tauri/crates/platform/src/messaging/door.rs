@@ -120,8 +120,11 @@ async fn run(app: &App, mut job: Job, reply: Reply) {
     app.messaging.silence.listen(app);
     let verdict = match (&job.options.drained, job.sender.workspace()) {
         (Some(drained), _) => Verdict::Hop(drained.hop),
-        (None, Some(from)) => app.messaging.flights.judge(from, job.target, || job.message.text().unwrap_or_default()),
-        (None, None) => Verdict::Hop(0),
+        // Asking how a task stands says nothing, however often.
+        (None, Some(from)) if job.is_conversation() => {
+            app.messaging.flights.judge(from, job.target, || job.message.text().unwrap_or_default())
+        }
+        (None, _) => Verdict::Hop(0),
     };
     if let Verdict::Hop(hop) = verdict {
         job.hop = hop;
@@ -347,7 +350,11 @@ async fn failed(app: &App, job: &Arc<Job>, to: &Addressee, began: Instant, failu
         return send(reply, Ok(queued));
     }
     let events = ending::write(app, job, &to.name, began, End::Failed(failure)).await;
-    let error = if dead { answer::restarting() } else { answer::unanswered(app, job.target, failure) };
+    let error = match (dead, &job.options.drained) {
+        (true, _) => answer::restarting(),
+        (false, Some(_)) => answer::undelivered(failure),
+        (false, None) => answer::unanswered(app, job.target, failure),
+    };
     send(reply, Err(error));
     drop(events);
 }

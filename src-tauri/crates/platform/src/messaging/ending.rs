@@ -2,6 +2,7 @@
 //! (10 §9.10). Committed before the reply is sent.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     time::Duration,
@@ -136,7 +137,7 @@ impl Outbound {
 
 /// Writes the end of a message. Answers the events that wait for the reply, where they do.
 pub async fn write(app: &App, job: &Job, name: &str, began: Instant, end: End<'_>) -> Option<Events> {
-    let known = Known::of(&end);
+    let known = Known::of(&end).counted_once(app, job);
     let row = job.options.log.then(|| NewActivity { tool_trace: known.trace, ..row(job, name, began, &end) });
     let as_response = known.answered && !known.broken && job.sender == Sender::Canvas && job.is_conversation();
     let outbound = job.sender.workspace().filter(|_| known.answered && job.options.log);
@@ -244,9 +245,21 @@ struct Known {
     broken: bool,
     used: Option<Usage>,
     trace: Option<String>,
+    /// The agent's name for the task that the answer is.
+    task: Option<String>,
 }
 
 impl Known {
+    /// The tokens of a task count once, however often it is asked for: with the answer to its message, or with the
+    /// first later one that names them.
+    fn counted_once(mut self, app: &App, job: &Job) -> Self {
+        if self.used.is_some() {
+            let first = self.task.take().map(|task| app.messaging.counted.take(job.target, task));
+            self.used = self.used.filter(|_| job.is_conversation() || first == Some(true));
+        }
+        self
+    }
+
     fn of(end: &End<'_>) -> Self {
         match end {
             End::Answered { status, body, broken } => {
@@ -258,6 +271,7 @@ impl Known {
                     broken: broken.is_some(),
                     used: used.map(|used| Usage::capped(tokens(used.input_tokens), tokens(used.output_tokens))),
                     trace: answer.as_ref().and_then(Answer::tool_trace).map(str::to_owned),
+                    task: used.and(answer.as_ref()).and_then(Answer::task_id).map(Cow::into_owned),
                 }
             }
             End::Unread { status } => {

@@ -8,11 +8,14 @@
 mod admission;
 mod answer;
 mod ask;
+mod counted;
 mod delegation;
 mod dispatch;
 mod door;
 mod ending;
 mod flights;
+mod follow;
+mod forgiving;
 mod job;
 mod limits;
 pub mod queue;
@@ -68,6 +71,7 @@ pub struct Messaging {
     silence: Arc<silence::Silence>,
     queue: queue::Queue,
     outbound: ending::Outbound,
+    counted: counted::Counted,
     /// Delegations that this process runs.
     delegations: Arc<Mutex<HashSet<String>>>,
 }
@@ -89,6 +93,7 @@ impl Messaging {
             silence: Arc::default(),
             queue: queue::Queue::default(),
             outbound: ending::Outbound::default(),
+            counted: counted::Counted::default(),
             delegations: Arc::default(),
         }
     }

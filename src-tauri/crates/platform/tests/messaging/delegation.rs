@@ -1,5 +1,6 @@
 //! Delegations (10 §11, R-38, R-39).
 
+use axum::response::IntoResponse;
 use molecule_model::{WorkspaceId, event::EventKind, wire::DeliveryMode};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -113,6 +114,86 @@ async fn o17_a_poll_mode_peer_has_it_queued() {
     assert_eq!((&row["status"], &row["summary"]), (&json!("queued"), &json!("Delegation queued — target at capacity")));
     assert_eq!(bed.activity(poller.id).await.len(), 1);
     bed.stop().await;
+}
+
+/// An agent that answers with a task, says for a while that it works on it, and then what came of it.
+pub async fn working(questions: usize) -> Agent {
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    Agent::new(move |got| {
+        let task = |state: &str, more: Value| {
+            let mut task = json!({"kind": "task", "id": "t1", "contextId": "c1", "status": {"state": state,
+                "message": {"kind": "message", "role": "agent", "messageId": "s", "parts": [{"kind": "text", "text": "on it"}]}}});
+            task.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            json!({"jsonrpc": "2.0", "id": got.json()["id"], "result": task}).to_string().into_response()
+        };
+        let answer = match got.json()["method"].as_str().unwrap() {
+            "message/send" => task("working", json!({})),
+            _ if asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst) + 1 < questions => task("working", json!({})),
+            _ => task(
+                "completed",
+                json!({"artifacts": [{"artifactId": "a", "parts": [{"kind": "text", "text": "the end"}]}],
+                    "usage": {"input_tokens": 10, "output_tokens": 3}}),
+            ),
+        };
+        async move { answer }
+    })
+    .await
+}
+
+async fn used(bed: &Bed) -> (i64, i64) {
+    let sql = "SELECT coalesce(sum(input_tokens), 0), coalesce(sum(call_count), 0) FROM workspace_token_usage";
+    bed.app.store.read(move |conn| Ok(conn.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?)).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s156_a_task_that_has_only_begun_is_no_result() {
+    let bed = Bed::new().await;
+    let agent = working(3).await;
+    let lead = bed.workspace("Lead", None).await;
+    let hand = bed.agent("Hand", Some(lead.id), &agent.url).await;
+    let mut events = bed.events();
+    delegate(&bed, &lead, &json!({"target_id": hand.id, "task": "dig"})).await;
+    let done = events.next(EventKind::DelegationComplete).await;
+    assert_eq!(done.envelope.payload.fields()["response_preview"], "the end");
+    let row = &list(&bed, &lead).await[0];
+    assert_eq!((&row["status"], &row["response_preview"]), (&json!("completed"), &json!("the end")));
+    let methods: Vec<Value> = agent.got().iter().map(|got| got.json()["method"].clone()).collect();
+    assert_eq!(methods, ["message/send", "tasks/get", "tasks/get", "tasks/get"]);
+    assert_eq!(bed.activity(hand.id).await.len(), 1, "our questions are no messages");
+    assert_eq!(used(&bed).await, (10, 1));
+    // Whoever asks again, and again, is not billed for it.
+    let path = format!("/workspaces/{}/a2a", hand.id);
+    for _ in 0..2 {
+        let ask = json!({"jsonrpc": "2.0", "id": 1, "method": "tasks/get", "params": {"id": "t1"}});
+        let answer = bed.post(&path).bearer_auth(&lead.token).json(&ask).send().await.unwrap();
+        assert_eq!(answer.json::<Value>().await.unwrap()["result"]["status"]["state"], "completed");
+    }
+    assert_eq!(used(&bed).await, (10, 1));
+    bed.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s156_an_agent_that_cannot_be_asked_has_said_what_there_is() {
+    for refusal in [(200, r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"no"}}"#), (404, "")] {
+        let bed = Bed::new().await;
+        let agent = Agent::new(move |got| {
+            let task = json!({"jsonrpc": "2.0", "id": 1, "result": {"kind": "task", "id": "t1", "status": {"state": "working",
+                "message": {"role": "agent", "messageId": "s", "parts": [{"kind": "text", "text": "on it"}]}}}});
+            let (status, body) = match got.json()["method"].as_str() {
+                Some("message/send") => (200, task.to_string()),
+                _ => (refusal.0, refusal.1.to_owned()),
+            };
+            async move { (StatusCode::from_u16(status).unwrap(), body).into_response() }
+        })
+        .await;
+        let lead = bed.workspace("Lead", None).await;
+        let hand = bed.agent("Hand", Some(lead.id), &agent.url).await;
+        let mut events = bed.events();
+        delegate(&bed, &lead, &json!({"target_id": hand.id, "task": "dig"})).await;
+        let done = events.next(EventKind::DelegationComplete).await;
+        assert_eq!(done.envelope.payload.fields()["response_preview"], "on it");
+        bed.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

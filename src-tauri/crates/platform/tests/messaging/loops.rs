@@ -121,6 +121,39 @@ async fn r6_one_that_writes_to_itself_ends_after_sixteen_hops() {
     bed.stop().await;
 }
 
+/// Asking how a task stands says nothing, so it is no answer to an answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn r21_asking_how_a_task_stands_is_no_loop() {
+    let bed = Bed::new().await;
+    let pair: Arc<OnceLock<(Known, Known)>> = Arc::default();
+    let (base, of) = (bed.base.clone(), Arc::clone(&pair));
+    let first = Agent::new(move |got| {
+        let (base, of, http) = (base.clone(), Arc::clone(&of), reqwest::Client::new());
+        async move {
+            let (me, other) = of.get().unwrap();
+            let mut statuses = Vec::new();
+            for n in 0..5 {
+                let ask = json!({"jsonrpc": "2.0", "id": n, "method": "tasks/get", "params": {"id": "t1"}});
+                let asked = http.post(format!("{base}/workspaces/{}/a2a", other.id)).bearer_auth(&me.token).json(&ask);
+                statuses.push(asked.send().await.unwrap().status().as_u16());
+            }
+            reply(&got, &format!("{statuses:?}")).into_response()
+        }
+    })
+    .await;
+    let second =
+        Agent::answering(200, r#"{"jsonrpc":"2.0","id":1,"result":{"id":"t1","status":{"state":"working"}}}"#).await;
+    let a = bed.agent("A", None, &first.url).await;
+    let b = bed.agent("B", None, &second.url).await;
+    let _ = pair.set((a.clone(), b.clone()));
+    let message = crate::bed::message("message/send", "how far are you?");
+    let answer =
+        bed.post(&format!("/workspaces/{}/a2a", a.id)).bearer_auth(&b.token).json(&message).send().await.unwrap();
+    let answer: Value = answer.json().await.unwrap();
+    assert_eq!(answer["result"]["parts"][0]["text"], "[200, 200, 200, 200, 200]", "{answer}");
+    bed.stop().await;
+}
+
 /// A lead that asks its two colleagues the same for each thing that the person asks, a thousand times over.
 #[tokio::test(flavor = "multi_thread")]
 async fn r6_two_thousand_ordinary_messages_trip_nothing() {

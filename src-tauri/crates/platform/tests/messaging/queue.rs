@@ -1,5 +1,7 @@
 //! The busy queue (10 §10, S144–S158).
 
+mod stuck;
+
 use std::sync::Arc;
 
 use axum::response::Response;

@@ -52,9 +52,12 @@ pub enum Occasion {
     Heartbeat,
     /// We think so: what we deliver to it already counts too.
     Ours,
+    /// Nothing is heard of it, and so nothing else would come to this: as [`Self::Ours`], and that it cannot be
+    /// reached is no attempt.
+    Look,
 }
 
-/// Claims the next message for `workspace`, if it can take one: the highest priority first, then the oldest; never an
+/// Claims the next message for `workspace`, if it can take one and can be sent one: the highest priority first, then the oldest; never an
 /// expired one, never one of a pair that is being delivered (S149). One UPDATE, so that no two claims are of one row.
 ///
 /// # Errors
@@ -65,14 +68,16 @@ pub fn claim(tx: &mut Tx<'_>, workspace: WorkspaceId, occasion: Occasion) -> Res
         .prepare_cached(
             "SELECT max(max_concurrent_tasks, 1) AS most, active_tasks,
                     (SELECT count(*) FROM a2a_queue WHERE workspace_id = ?1 AND status = 'dispatched') AS ours
-             FROM workspaces WHERE id = ?1 AND status <> 'removed'",
+             FROM workspaces WHERE id = ?1 AND status <> 'removed'
+               -- One that is paused, asleep or being started has no address; it goes on beating all the same.
+               AND (delivery_mode = 'poll' OR (coalesce(url, '') <> '' AND status <> 'hibernating'))",
         )?
         .query_row([&id], |row| Ok((row.get("most")?, row.get("active_tasks")?, row.get("ours")?)))
         .optional()?;
     let Some((most, reported, ours)) = found else { return Ok(None) };
     // What an agent reports has ours among it; one that reports nothing is still given no more than it takes.
     let room = most - reported.max(ours);
-    if reported >= most || (occasion == Occasion::Ours && room <= 0) {
+    if reported >= most || (occasion != Occasion::Heartbeat && room <= 0) {
         return Ok(None);
     }
     let now = tx.now();

@@ -12,11 +12,11 @@ mod view;
 
 pub use claims::{Claim, Claimed, Occasion, Outcome, Settled, claim, reclaim_all, reclaim_expired, settle};
 pub use ends::{Ended, drop_of_removed, drop_stale, expired, prune};
-use molecule_model::{WorkspaceId, id};
+use molecule_model::{Timestamp, WorkspaceId, id};
 use rusqlite::{Connection, OptionalExtension, params};
 pub use view::{Item, Pending, depth, depths, item, pending, waiting};
 
-use crate::{Result, Tx};
+use crate::{Result, Tx, workspaces::parsed};
 
 /// Attempts after which a message counts as failed.
 pub const MOST_ATTEMPTS: i64 = 5;
@@ -131,6 +131,22 @@ pub fn is_empty(conn: &Connection) -> Result<bool> {
     let mut query =
         conn.prepare_cached("SELECT NOT EXISTS (SELECT 1 FROM a2a_queue WHERE status IN ('queued', 'dispatched'))")?;
     Ok(query.query_row([], |row| row.get(0))?)
+}
+
+/// Whom something waits for that may be delivered, and who was not heard of since `cutoff`: no beat of theirs will
+/// come for it.
+///
+/// # Errors
+/// When the table cannot be read.
+pub fn waits_unheard(conn: &Connection, now: Timestamp, cutoff: Timestamp) -> Result<Vec<WorkspaceId>> {
+    let mut query = conn.prepare_cached(
+        "SELECT id FROM workspaces w
+         WHERE status <> 'removed' AND coalesce(last_heartbeat_at, '') < ?2
+           AND EXISTS (SELECT 1 FROM a2a_queue q
+               WHERE q.workspace_id = w.id AND q.status = 'queued' AND (q.expires_at IS NULL OR q.expires_at > ?1))",
+    )?;
+    let rows = query.query_map(params![now.to_string(), cutoff.to_string()], |row| parsed(row, "id"))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Whether anything waits for this agent. Hot path.

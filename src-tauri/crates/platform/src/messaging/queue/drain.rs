@@ -13,7 +13,9 @@ use tokio::{sync::mpsc, time::Instant};
 use super::{Held, announce, tell};
 use crate::{
     App, AppError,
-    messaging::{Delivered, Delivery, Drained, Job, Options, Sender, deliver, reader::Reader},
+    messaging::{
+        Delivered, Delivery, Drained, Job, Options, Sender, answer::UNREACHED, deliver, follow, reader::Reader,
+    },
 };
 
 /// How long one delivery may take, the person's own too: nobody waits at its other end, and those behind it wait for
@@ -39,7 +41,7 @@ pub fn drain(app: &App, id: WorkspaceId, occasion: Occasion) {
             if item.room > 0 {
                 drain(&worker, id, Occasion::Ours);
             }
-            let go_on = one(&worker, item).await;
+            let go_on = one(&worker, item, occasion).await;
             drop(held);
             announce(&worker, id);
             if !go_on {
@@ -84,7 +86,7 @@ pub(super) enum Came {
 
 /// Delivers and settles one. Answers whether the next may follow at once: whoever did not take this one is asked
 /// again at its next sign of life.
-async fn one(app: &App, item: Claimed) -> bool {
+async fn one(app: &App, item: Claimed, occasion: Occasion) -> bool {
     let began = Instant::now();
     let sender = item.caller.map_or(Sender::Canvas, Sender::Workspace);
     let options = Options {
@@ -103,15 +105,28 @@ async fn one(app: &App, item: Claimed) -> bool {
     let delivery = Delivery { sender, target: item.workspace, message, options };
     let job = Arc::new(Job::new(delivery.clone()));
     let came = match deliver(app, delivery).await {
-        Ok(Delivered::Answered { status, body, .. }) => Came::Answered { status, body },
+        Ok(Delivered::Answered { status, body, .. }) => {
+            let body = match item.caller.filter(|_| tell::is_delegation(&item.body)) {
+                Some(from) => follow::to_the_end(app, from, item.workspace, body, began + LONGEST).await,
+                None => body,
+            };
+            Came::Answered { status, body }
+        }
         Ok(Delivered::Streaming { status, events }) => whole(status, events).await,
         Ok(Delivered::Accepted { .. }) => Came::Taken,
         Ok(Delivered::Queued { .. }) => Came::Again,
-        Err(error) if error.get("code").and_then(Value::as_str) == Some("stopping") => Came::Again,
+        Err(error) if is_no_attempt(&error, occasion) => Came::Again,
         Err(error) => Came::Failed(text_of(&error)),
     };
     let took = i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX).max(1);
     settle(app, item, Some((job, took)), came).await
+}
+
+/// Whether nothing was tried: we stop, or we only looked whether somebody is there who may be away for days.
+fn is_no_attempt(error: &AppError, occasion: Occasion) -> bool {
+    let code = error.get("code").and_then(Value::as_str);
+    let away = code == Some(UNREACHED) || error.get("restarting") == Some(&Value::Bool(true));
+    code == Some("stopping") || (occasion == Occasion::Look && away)
 }
 
 /// The error's text, else its status' own words, else [`UNKNOWN`] (10 §10.3).

@@ -3,7 +3,8 @@
 //! A message comes in where its forward found the agent busy, or where an earlier one of the same pair still waits:
 //! then it goes behind that one, so that no message overtakes another of its pair. It leaves by a drain, through
 //! the same door as every other message, so that budget and hierarchy are asked again. A drain begins with a
-//! heartbeat that tells of capacity, with a register, and with the end of a forward; one that delivered goes on.
+//! heartbeat that tells of capacity, with a register, and with the end of a forward; where no beat comes, with the
+//! sweep. One that delivered goes on.
 //! What comes to no answer (tried too often, dropped, expired) is told to whoever waits for it.
 
 mod drain;
@@ -110,15 +111,13 @@ pub fn put(tx: &mut Tx<'_>, job: &Job) -> StoreResult<Waiting> {
 
 /// The agent was busy: the message waits. `None` where it must not or could not (S146, S147).
 pub async fn park(app: &App, job: &Arc<Job>, name: &str, failure: Failure) -> Option<Delivered> {
-    if !matches!(failure, Failure::Busy(_)) || app.presence.is_native(job.target, "session") {
-        return None;
-    }
-    // It is in the queue already, and goes back to it uncounted (O-14).
+    // It is in the queue already, and goes back to it uncounted where the agent was busy (O-14). Where the agent took
+    // it and was given up, that was an attempt: else whatever makes an agent hang would hold up its pair for ever.
     if let Some(drained) = &job.options.drained {
         let waiting = Waiting { queue_id: drained.queue_id.clone(), depth: 0 };
-        return Some(Delivered::Queued { waiting, events: None });
+        return matches!(failure, Failure::Busy(_)).then_some(Delivered::Queued { waiting, events: None });
     }
-    if !takes(app, job) {
+    if !matches!(failure, Failure::Busy(_) | Failure::GivenUp(_)) || !takes(app, job) {
         return None;
     }
     let (waiting, events) = ending::park(app, job, name, failure).await?;

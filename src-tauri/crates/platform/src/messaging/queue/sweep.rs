@@ -4,10 +4,12 @@ use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
 
 use molecule_store::queue;
 
-use super::{announce, drop_of_removed, locked, tell};
+use super::{Occasion, announce, drain, drop_of_removed, locked, tell};
 use crate::App;
 
 const PERIOD: Duration = Duration::from_secs(15);
+/// Who was not heard of for so long is looked at instead, seconds.
+const UNHEARD: i64 = 60;
 /// Between two looks for rows that are old enough to go, seconds.
 const PRUNE_EVERY: i64 = 3_600;
 
@@ -60,7 +62,18 @@ pub async fn sweep_once(app: &App) {
         }
         Err(error) => tracing::error!(%error, "the queue could not be swept"),
     }
+    look(app).await;
     prune(app).await;
+}
+
+/// Tries to deliver what waits for agents that never beat: else it would wait until somebody wrote to them.
+async fn look(app: &App) {
+    let now = app.now();
+    let cutoff = now.plus_seconds(-UNHEARD);
+    match app.store.read(move |conn| queue::waits_unheard(conn, now, cutoff)).await {
+        Ok(ids) => ids.into_iter().for_each(|id| drain(app, id, Occasion::Look)),
+        Err(error) => tracing::error!(%error, "whom messages wait for could not be read"),
+    }
 }
 
 async fn prune(app: &App) {

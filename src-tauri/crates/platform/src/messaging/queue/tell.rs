@@ -37,6 +37,11 @@ pub(super) fn ended(item: &Claimed, why: &str) -> Ended {
     }
 }
 
+/// Whether somebody delegated this.
+pub(super) fn is_delegation(body: &str) -> bool {
+    delegation_of(body).is_some()
+}
+
 /// The delegation that a message is for.
 fn delegation_of(body: &str) -> Option<String> {
     let body: Value = serde_json::from_str(body).ok()?;
