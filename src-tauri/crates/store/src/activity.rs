@@ -291,17 +291,41 @@ pub fn by_seq(conn: &Connection, seq: i64) -> Result<Option<Activity>> {
     Ok(query.query_row([seq], from_row).optional()?)
 }
 
-/// Deletes rows older than `cutoff`, the oldest first and at most `most`; answers how many that were.
+/// Rows from a clock that ran ahead that are looked past.
+const AHEAD: usize = 10_000;
+
+/// Deletes rows older than `cutoff`, the oldest first and about `most`; answers how many that were. Times follow
+/// numbers; where a clock was set back, what comes after is kept a little longer, and where it once ran ahead, what
+/// that left goes with the old rows behind it.
 ///
 /// # Errors
 /// When the rows cannot be written.
 pub fn prune(tx: &mut Tx<'_>, cutoff: Timestamp, most: usize) -> Result<usize> {
-    Ok(tx
-        .prepare_cached(
-            "DELETE FROM activity_logs WHERE seq IN (
-                 SELECT seq FROM activity_logs WHERE created_at < ?1 ORDER BY created_at LIMIT ?2)",
-        )?
-        .execute(params![cutoff.to_string(), i64::try_from(most).unwrap_or(i64::MAX)])?)
+    let (cutoff, now) = (cutoff.to_string(), tx.now().to_string());
+    let (mut old, mut ahead) = (Vec::new(), Vec::new());
+    {
+        let mut query = tx.prepare_cached("SELECT seq, created_at FROM activity_logs ORDER BY seq")?;
+        let mut rows = query.query([])?;
+        while old.len() < most
+            && ahead.len() < AHEAD
+            && let Some(row) = rows.next()?
+        {
+            let (seq, at): (i64, String) = (row.get("seq")?, row.get("created_at")?);
+            if at > now {
+                ahead.push(seq);
+            } else if at < cutoff {
+                old.append(&mut ahead);
+                old.push(seq);
+            } else {
+                break;
+            }
+        }
+    }
+    let mut delete = tx.prepare_cached("DELETE FROM activity_logs WHERE seq = ?1")?;
+    for seq in &old {
+        delete.execute([seq])?;
+    }
+    Ok(old.len())
 }
 
 /// Forgets the changes up to `upto`, which the search index has taken in.
@@ -317,7 +341,7 @@ pub fn forget_changes(tx: &mut Tx<'_>, upto: i64) -> Result<()> {
 mod tests {
     use molecule_model::WorkspaceId;
 
-    use super::{Filter, NewActivity, Source, by_seq, insert, list, newest, seq_of};
+    use super::{Filter, NewActivity, Source, by_seq, insert, list, newest, prune, seq_of};
     use crate::testing::{new_workspace, open};
 
     fn row(id: WorkspaceId, source: Option<WorkspaceId>) -> NewActivity {
@@ -376,6 +400,31 @@ mod tests {
         );
         let before = every[1].seq;
         assert_eq!(store.read(move |conn| newest(conn, Some(before), 1)).await.unwrap()[0].id, every[2].id);
+    }
+
+    /// A clock that was set back keeps rows a little longer; one that once ran ahead keeps none for ever.
+    #[tokio::test]
+    async fn s165_old_rows_go_in_their_order_whatever_the_clock_did() {
+        let (store, _dir) = open();
+        let a = WorkspaceId::random();
+        let left = store
+            .write(move |tx| {
+                new_workspace(tx, a, "A", None)?;
+                let now = tx.now();
+                let days = |days: i64| now.plus_seconds(days * 86_400);
+                for at in [days(400), days(-9), days(-8), days(-1), days(-9), days(500)] {
+                    let seq = insert(tx, &row(a, None))?;
+                    tx.execute("UPDATE activity_logs SET created_at = ?2 WHERE seq = ?1", (seq, at.to_string()))?;
+                }
+                assert_eq!(prune(tx, days(-7), 1)?, 2, "what ran ahead goes with the first that is old");
+                assert_eq!(prune(tx, days(-7), 9)?, 1);
+                assert_eq!(prune(tx, days(-7), 9)?, 0, "a row that is young ends it");
+                let mut query = tx.prepare("SELECT seq FROM activity_logs ORDER BY seq")?;
+                Ok(query.query_map([], |row| row.get::<_, i64>(0))?.collect::<rusqlite::Result<Vec<_>>>()?)
+            })
+            .await
+            .unwrap();
+        assert_eq!(left, [4, 5, 6]);
     }
 
     #[tokio::test]

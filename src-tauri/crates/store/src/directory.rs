@@ -187,7 +187,13 @@ mod tests {
     async fn what_waits_for_anybody_is_known() {
         let (store, _dir) = open();
         let a = WorkspaceId::random();
-        store.write(move |tx| new_workspace(tx, a, "A", None)).await.unwrap();
+        store
+            .write(move |tx| {
+                new_workspace(tx, a, "A", None)?;
+                Ok(tx.execute("UPDATE workspaces SET url = 'http://127.0.0.1:9'", [])?)
+            })
+            .await
+            .unwrap();
         assert!(store.queue_is_empty().await.unwrap() && store.queue_is_empty().await.unwrap());
         let item = NewItem {
             workspace: a,

@@ -21,6 +21,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../../migrations/0001_foundation.sql"),
     include_str!("../../../../migrations/0002_queue.sql"),
     include_str!("../../../../migrations/0003_search.sql"),
+    include_str!("../../../../migrations/0004_lean.sql"),
 ];
 
 /// How long a lock of somebody else is waited for (S104).

@@ -79,7 +79,7 @@ pub(crate) fn insert(conn: &Connection, now: Timestamp, event: NewEvent) -> Resu
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?
     .execute(params![
-        id::appended(),
+        event.recorded.then(id::appended),
         event.kind.as_str(),
         event.workspace.map(|id| id.to_string()),
         event.recorded,
@@ -160,8 +160,8 @@ pub fn prune(tx: &mut Tx<'_>, cutoff: Timestamp, most: usize) -> Result<usize> {
 pub struct Stored {
     /// Its number.
     pub seq: i64,
-    /// Its id.
-    pub id: String,
+    /// Its id; only recorded ones have one.
+    pub id: Option<String>,
     /// Its name on the wire.
     pub event_type: String,
     /// The workspace it is about.

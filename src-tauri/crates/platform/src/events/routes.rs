@@ -40,7 +40,8 @@ struct Recorded {
 impl From<outbox::Stored> for Recorded {
     fn from(row: outbox::Stored) -> Self {
         Self {
-            id: row.id,
+            // Only recorded events are listed, and they have one.
+            id: row.id.unwrap_or_default(),
             event_type: row.event_type,
             workspace_id: row.workspace_id,
             payload: row.payload,

@@ -19,6 +19,7 @@ const RELEASED: [&str; 1] = [include_str!("../../testdata/released/1.sql")];
 const DOWN: &[&str] = &[
     include_str!("../../../../../migrations/down/0002_queue.sql"),
     include_str!("../../../../../migrations/down/0003_search.sql"),
+    include_str!("../../../../../migrations/down/0004_lean.sql"),
 ];
 
 fn now() -> Now {

@@ -55,6 +55,7 @@ impl Bed {
     }
 }
 
+/// A row with an address, so that messages can be sent to it.
 pub fn insert(tx: &mut Tx<'_>, id: WorkspaceId) -> molecule_store::Result<()> {
     workspaces::insert(
         tx,
@@ -74,5 +75,7 @@ pub fn insert(tx: &mut Tx<'_>, id: WorkspaceId) -> molecule_store::Result<()> {
             x: 0.0,
             y: 0.0,
         },
-    )
+    )?;
+    tx.execute("UPDATE workspaces SET url = 'http://127.0.0.1:9' WHERE id = ?1", [id.to_string()])?;
+    Ok(())
 }
