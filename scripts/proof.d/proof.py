@@ -25,7 +25,7 @@ def try_all(rounds, drawn, excused):
     left = []
     for crate in CRATES:
         left = note(rounds.own_tests(crate, [mutant for mutant in drawn if mutant.crate == crate]))
-    left = note(rounds.platform_tests([mutant for mutant in left if mutant.crate != "platform"]))
+    left = note(rounds.platform_suites(left))
     note(rounds.black_box_tests(left))
     return fate
 

@@ -15,7 +15,8 @@ class Mutant:
     """One change of the program.
 
     `name` is that of cargo-mutants, with line and column. `change` says the same without them and in the names of the
-    person's tree, and `line` is the text of the changed line: so a mutant is known again after other lines moved it.
+    person's tree, and `line` is the text of the line, whose `number` is as in the copy: so a mutant is known again after
+    other lines moved it.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Mutant:
     file: str
     change: str
     line: str
+    number: int
 
     def __str__(self):
         """As docs/mutants.md names it."""
@@ -35,11 +37,11 @@ def read(listed, tree):
     for one in listed:
         file, start = one["file"], one["span"]["start"]
         if file not in lines:
-            lines[file] = (tree / file).read_text().splitlines()
+            lines[file] = (tree / file).read_text().split("\n")
         change = one["name"].removeprefix(f"{file}:{start['line']}:{start['column']}: ")
         crate = one["package"].removeprefix("molecule-")
         line = lines[file][start["line"] - 1]
-        mutants.append(Mutant(one["name"], crate, file, quotable(change), quotable(line)))
+        mutants.append(Mutant(one["name"], crate, file, quotable(change), quotable(line), start["line"]))
     return mutants
 
 
