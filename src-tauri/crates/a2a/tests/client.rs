@@ -99,6 +99,12 @@ async fn what_a_platform_parks_is_no_failure() {
     let polled = json!({"status": "queued", "delivery_mode": "poll", "method": "message/send"});
     let (_server, client) = answering(ResponseTemplate::new(200).set_body_json(polled)).await;
     assert_eq!(client.send(&hello(), None).await.unwrap(), Sent::Polled);
+
+    // Half of that answer is none.
+    for other in [json!({"status": "queued"}), json!({"delivery_mode": "poll"})] {
+        let (_server, client) = answering(ResponseTemplate::new(200).set_body_json(other)).await;
+        assert!(matches!(client.send(&hello(), None).await, Err(ClientError::Malformed)));
+    }
 }
 
 #[tokio::test]

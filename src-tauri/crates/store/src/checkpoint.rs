@@ -92,3 +92,89 @@ fn copy(conn: &Connection) {
         tracing::warn!(%error, "a checkpoint failed; the log keeps what it holds");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::PathBuf};
+
+    use super::*;
+
+    struct Bed {
+        folder: tempfile::TempDir,
+        writer: Connection,
+    }
+
+    impl Bed {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let writer = migrate::connect_writer(&folder.path().join("molecule.db")).unwrap();
+            // Nothing but what is tried here copies.
+            writer.execute_batch("PRAGMA wal_autocheckpoint = 0; CREATE TABLE notes (text)").unwrap();
+            Self { folder, writer }
+        }
+
+        fn path(&self) -> PathBuf {
+            self.folder.path().join("molecule.db")
+        }
+
+        /// Puts a megabyte into the log.
+        fn write(&self) {
+            self.writer.execute("INSERT INTO notes VALUES (zeroblob(1000000))", []).unwrap();
+        }
+
+        /// How much of it was copied, in megabytes.
+        fn copied(&self) -> u64 {
+            fs::metadata(self.path()).unwrap().len() / 1_000_000
+        }
+    }
+
+    #[test]
+    fn a_long_log_is_copied_beside_and_a_very_long_one_by_the_writer_too() {
+        let bed = Bed::new();
+        let (nudge, nudges) = sync_channel(1);
+        let beside = Checkpoints { pages: Arc::default(), nudge: Some(nudge), thread: None };
+        let committed = |pages: i32| {
+            bed.write();
+            beside.pages.store(pages, Ordering::Relaxed);
+            beside.committed(&bed.writer);
+            (nudges.try_recv().is_ok(), bed.copied())
+        };
+        assert_eq!(committed(BESIDE - 1), (false, 0));
+        assert_eq!(committed(BESIDE), (true, 0));
+        assert_eq!(committed(ALONG - 1), (true, 0));
+        assert_eq!(committed(ALONG), (true, 4));
+        // It is at work, and was told once already.
+        beside.pages.store(BESIDE, Ordering::Relaxed);
+        bed.write();
+        beside.committed(&bed.writer);
+        beside.committed(&bed.writer);
+        assert_eq!(bed.copied(), 4);
+        drop(nudges);
+        beside.committed(&bed.writer);
+        assert_eq!(bed.copied(), 5, "nobody is beside the writer any more");
+    }
+
+    #[test]
+    fn what_was_asked_for_is_copied_before_the_end() {
+        let mut bed = Bed::new();
+        let beside = Checkpoints::start(&bed.path(), &mut bed.writer);
+        bed.write();
+        assert!(beside.pages.load(Ordering::Relaxed) > 200, "the log's size is known");
+        beside.pages.store(BESIDE, Ordering::Relaxed);
+        beside.committed(&bed.writer);
+        beside.stop();
+        assert_eq!(bed.copied(), 1);
+    }
+
+    #[test]
+    fn who_waited_for_the_end_finds_the_file_closed() {
+        let mut bed = Bed::new();
+        let beside = Checkpoints::start(&bed.path(), &mut bed.writer);
+        (0..20).for_each(|_| bed.write());
+        let Bed { folder, writer } = bed;
+        drop(writer);
+        beside.stop();
+        // The last one to close the file has copied the log and taken it away.
+        assert!(!folder.path().join("molecule.db-wal").exists());
+    }
+}

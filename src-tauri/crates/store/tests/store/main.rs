@@ -4,7 +4,9 @@
 mod bed;
 mod crash;
 mod credentials;
+mod delegations;
 mod opening;
+mod outbox;
 mod queue;
 mod statuses;
 mod writing;
