@@ -92,7 +92,8 @@ pub(super) type Reply = oneshot::Sender<AppResult<Delivered>>;
 pub async fn deliver(app: &App, delivery: Delivery) -> AppResult<Delivered> {
     let (reply, answer) = oneshot::channel();
     let worker = Arc::clone(app);
-    app.tasks.detach("deliver", async move { run(&worker, Job::new(delivery), reply).await });
+    // Boxed here: what is spawned is moved several times, and this is large.
+    app.tasks.detach("deliver", Box::pin(async move { run(&worker, Job::new(delivery), reply).await }));
     // No answer at all: the task panicked, which is in the log.
     answer
         .await
