@@ -69,8 +69,9 @@ def main():
         return
     began = time.monotonic()
     passed = report(drawn, try_all(rounds, drawn, excused), excused)
-    minutes, seconds = divmod(int(time.monotonic() - began), 60)
-    print(f"proof: PROOF_DATE={date}, {minutes} min {seconds:02} s, {'passed' if passed else 'FAILED'}")
+    # A loaded machine takes longer for the same work.
+    took, worked = (time.monotonic() - began) / 60, sum(os.times()[2:4]) / 60
+    print(f"proof: PROOF_DATE={date}, {took:.0f} min, {worked:.0f} min of one core, {'passed' if passed else 'FAILED'}")
     raise SystemExit(0 if passed else 1)
 
 

@@ -186,3 +186,43 @@ impl Drop for SocketGuard {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn publish(bus: &Bus, times: std::ops::Range<usize>) {
+        for n in times {
+            bus.ephemeral(EventKind::PlatformChanged, None, Timestamp::from_micros(0), json!({"n": n}));
+        }
+    }
+
+    #[test]
+    fn who_lags_by_the_whole_buffer_misses_nothing() {
+        let bus = Bus::default();
+        let mut late = bus.subscribe();
+        publish(&bus, 0..BUFFER);
+        for n in 0..BUFFER {
+            let event = late.try_recv().unwrap_or_else(|error| panic!("event {n}: {error}"));
+            assert_eq!(event.envelope.payload.fields()["n"], n);
+        }
+        publish(&bus, 0..BUFFER + 1);
+        assert!(matches!(late.try_recv(), Err(TryRecvError::Lagged(1))));
+    }
+
+    #[test]
+    fn large_events_are_held_up_to_their_bytes_and_one_always_is() {
+        let bus = Bus::default();
+        let mut late = bus.subscribe();
+        let large = "x".repeat(HELD / 2);
+        for _ in 0..3 {
+            bus.ephemeral(EventKind::PlatformChanged, None, Timestamp::from_micros(0), json!({"text": large}));
+        }
+        // Two are more than fits, with what stands around the text.
+        assert!(matches!(late.try_recv(), Err(TryRecvError::Lagged(_))));
+        assert!(matches!(late.try_recv(), Err(TryRecvError::Lagged(_))));
+        assert!(late.try_recv().is_ok());
+    }
+}

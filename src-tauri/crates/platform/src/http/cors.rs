@@ -124,6 +124,18 @@ mod tests {
     }
 
     #[test]
+    fn s1_r5_a_list_lets_in_whom_it_names_and_a_star_everybody() {
+        let listed = ["https://one.example", "http://two.example:3000"];
+        for origin in listed {
+            assert_eq!(verdict(origin, &listed, None), Verdict::Listed(HeaderValue::from_static(origin)));
+        }
+        for other in ["https://three.example", "http://one.example", "https://one.example:443", "*", "null", ""] {
+            assert_eq!(verdict(other, &listed, None), Verdict::Foreign, "{other:?}");
+            assert!(matches!(verdict(other, &["*"], None), Verdict::Listed(_)), "{other:?}");
+        }
+    }
+
+    #[test]
     fn s1_two_origins_are_none_of_ours() {
         let mut headers = HeaderMap::new();
         headers.append(header::ORIGIN, HeaderValue::from_static("http://127.0.0.1:8080"));

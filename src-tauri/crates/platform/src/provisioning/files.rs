@@ -144,7 +144,9 @@ pub fn remove(workspace: &Path, with_work: bool) -> io::Result<()> {
 mod tests {
     use std::fs;
 
-    use super::{Content, name_runtime, populate, remove};
+    use serde_json::{Value, json};
+
+    use super::{Content, name_model, name_runtime, populate, remove};
     use crate::templates::Folder;
 
     #[test]
@@ -170,6 +172,25 @@ mod tests {
         name_runtime(configs.path(), "local").unwrap();
         name_runtime(configs.path(), "local").unwrap();
         assert_eq!(read("config.yaml"), "name: g\nruntime: local\n");
+    }
+
+    #[test]
+    fn the_chosen_model_stands_at_the_top_and_no_other_is_left() {
+        let configs = tempfile::tempdir().unwrap();
+        let path = configs.path().join("config.yaml");
+        name_model(configs.path(), "b").unwrap();
+        assert!(!path.exists(), "where there is no file, none is made");
+        fs::write(&path, "name: x\nruntime_config:\n  model: a\n  timeout: 5\n").unwrap();
+        name_model(configs.path(), "b").unwrap();
+        let written = crate::templates::parse::<Value>("config.yaml", &fs::read_to_string(&path).unwrap()).unwrap();
+        assert_eq!(written, json!({"name": "x", "model": "b", "runtime_config": {"timeout": 5}}));
+        fs::write(&path, "name: [x").unwrap();
+        name_model(configs.path(), "b").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "name: [x");
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(name_model(configs.path(), "b").is_err(), "a file that cannot be read is an error");
+        assert!(name_runtime(configs.path(), "local").is_err());
     }
 
     #[cfg(unix)]
