@@ -32,7 +32,10 @@ pub async fn everybody_online(server: &TestServer, count: usize) {
             .as_array()
             .unwrap()
             .iter()
-            .map(|row| format!("{} {}", text(row, "name"), text(row, "status")))
+            .map(|row| match text(row, "last_sample_error") {
+                why if text(row, "status") == "failed" => format!("{} failed: {why}", text(row, "name")),
+                _ => format!("{} {}", text(row, "name"), text(row, "status")),
+            })
             .collect();
         let online = states.iter().filter(|state| state.ends_with(" online")).count();
         if online == count && states.len() == count { Ok(()) } else { Err(format!("{states:?}")) }

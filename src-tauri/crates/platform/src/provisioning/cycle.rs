@@ -98,10 +98,10 @@ async fn claim(app: &App, row: Workspace, reason: Reason) -> Result<Result<Works
     if reason == Reason::Exited && app.provisioning.is_running(id).await {
         return Ok(Err("it runs again"));
     }
-    if row.status == Status::Provisioning && reason == Reason::Changed {
+    if row.status == Status::Provisioning && reason.replaces() {
         come_up(app, id).await;
     }
-    if reason == Reason::Changed {
+    if reason.replaces() {
         app.provisioning.stop_for_restart(id).await;
     }
     let begun = app

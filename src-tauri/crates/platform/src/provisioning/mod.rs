@@ -208,6 +208,11 @@ pub fn restart_when_free(app: &App, id: WorkspaceId) {
     });
 }
 
+/// Starts anew what was found dead, by itself and until it runs or has failed five times (20 §3.2).
+pub fn start_lost(app: &App, id: WorkspaceId) {
+    submit(app, id, Order::new(Reason::Lost));
+}
+
 /// The vault is ready again: launches anew what failed for lack of a secret.
 pub async fn retry_failed_for_secrets(app: &App) {
     let Ok(rows) = app.store.read(workspaces::list).await else { return };

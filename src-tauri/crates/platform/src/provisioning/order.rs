@@ -12,8 +12,10 @@ pub enum Reason {
     Resumed,
     /// The person restarted it. Its row is `provisioning` already.
     Restarted,
-    /// Something that it depends on changed, or it was found dead (20 §3.2).
+    /// Something that it depends on changed (20 §3.2).
     Changed,
+    /// It was found dead (20 §3.2).
+    Lost,
     /// Its process ended by itself.
     Exited,
     /// The server started. Its row is `provisioning` already.
@@ -48,14 +50,19 @@ impl Reason {
         matches!(self, Self::Created | Self::Resumed | Self::Restarted | Self::Booted)
     }
 
-    /// Whether a start that fails is tried again by itself.
+    /// Whether a start that fails is tried again by itself: nobody asked for it, so nobody is there to ask again.
     pub(super) const fn is_persistent(self) -> bool {
-        matches!(self, Self::Exited | Self::Booted)
+        matches!(self, Self::Exited | Self::Booted | Self::Lost)
     }
 
     /// Whether the agent had a session before, so that it is told of the restart (20 §3.6).
     pub(super) const fn is_restart(self) -> bool {
-        matches!(self, Self::Restarted | Self::Changed | Self::Exited)
+        matches!(self, Self::Restarted | Self::Changed | Self::Lost | Self::Exited)
+    }
+
+    /// Whether what runs is ended first: the row may say less than the launcher knows.
+    pub(super) const fn replaces(self) -> bool {
+        matches!(self, Self::Changed | Self::Lost)
     }
 }
 

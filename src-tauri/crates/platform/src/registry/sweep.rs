@@ -92,7 +92,7 @@ async fn silent(app: &App, id: WorkspaceId) {
         Ok(true) => {
             tracing::info!(workspace_id = %id, "no sign of life");
             app.presence.forget(id);
-            provisioning::request_restart(app, id);
+            provisioning::start_lost(app, id);
         }
         Ok(false) => {}
         Err(error) => tracing::error!(workspace_id = %id, %error, "a silent workspace could not be marked"),
@@ -146,7 +146,7 @@ pub async fn process_gone(app: &App, id: WorkspaceId) {
         Ok(Some(moved)) => {
             tracing::warn!(workspace_id = %id, from = %moved.from, "an agent's process is gone");
             app.presence.forget(id);
-            provisioning::request_restart(app, id);
+            provisioning::start_lost(app, id);
         }
         Ok(None) => {}
         Err(error) => tracing::error!(workspace_id = %id, %error, "a dead agent could not be marked"),

@@ -33,6 +33,27 @@ async fn s033_an_agent_that_never_registers_is_given_up_after_five_tries() {
     assert_eq!((row["status"].as_str(), row["last_sample_error"].as_str()), (Some("failed"), Some(text)));
 }
 
+/// Fails once where it finds a file that says so.
+const STUMBLES: &str = r#"rm "$WORKSPACE_CONFIG_PATH/stumble" 2>/dev/null && exit 7
+echo '{"listening":"http://127.0.0.1:41234"}'; while read -r line; do :; done"#;
+
+/// Nobody asked for the start of an agent that was found dead, so nobody is there to ask again when it fails.
+#[tokio::test]
+async fn s123_what_was_found_dead_is_started_until_it_runs() {
+    let bed = Bed::with(STUMBLES, |_| {}).await;
+    bed.app().provisioning.set_first_pause(1);
+    let id = bed.online("Scribe").await;
+    let pid = bed.pid(id);
+    let file = bed.app().paths.configs(id).join("stumble");
+    std::fs::write(&file, "").unwrap();
+    molecule_platform::registry::process_gone(bed.app(), id).await;
+    bed.until("another process", || async { bed.maybe_pid(id).is_some_and(|now| now != pid) }).await;
+    bed.until_launched(id).await;
+    assert!(!file.exists(), "the first start failed");
+    bed.register(id).await;
+    assert_eq!(bed.status(id).await, "online");
+}
+
 #[tokio::test]
 async fn after_a_stop_of_the_server_everything_comes_back() {
     let mut bed = Bed::new().await;
