@@ -13,10 +13,12 @@ use std::{
 use molecule_model::WorkspaceId;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::pattern::{fold, readable};
+use super::pattern::{Pattern, fold, readable};
 use crate::{Error, Result, migrate};
 
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
+/// Triples that one look-up asks for: of what begins so many, there is much, and reading finds it soon.
+const MOST_TERMS: i64 = 250;
 /// Bits of a place that are the row's `seq`.
 const SEQ_BITS: u32 = 40;
 /// Longer rows are not taken apart, but read whenever they may count; bytes.
@@ -27,7 +29,8 @@ const SCHEMA: &str = "
     CREATE TABLE scopes (number INTEGER PRIMARY KEY, workspace_id TEXT NOT NULL UNIQUE) STRICT;
     CREATE TABLE long_rows (place INTEGER PRIMARY KEY) STRICT;
     CREATE VIRTUAL TABLE trigrams USING fts5 (
-        text, content = '', contentless_delete = 1, detail = none, tokenize = 'trigram case_sensitive 1');";
+        text, content = '', contentless_delete = 1, detail = none, tokenize = 'trigram case_sensitive 1');
+    CREATE VIRTUAL TABLE terms USING fts5vocab (trigrams, row);";
 
 /// The index of one database.
 pub struct Index {
@@ -41,6 +44,14 @@ pub struct Scope {
     number: i64,
     /// Rows up to this `seq` are in it.
     pub upto: i64,
+}
+
+/// Triples of characters to look for.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    terms: Vec<String>,
+    /// One of them is enough; else all of them.
+    any: bool,
 }
 
 /// What one helping brought.
@@ -158,20 +169,46 @@ impl Index {
             .optional()?)
     }
 
-    /// The newest rows below `below` that may contain all of `trigrams`, at most `page` and a few long ones.
+    /// What to ask the index for. `None`: reading the rows is the better way.
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub(super) fn named(&self, scope: &Scope, trigrams: &[String], below: i64, page: usize) -> Result<BTreeSet<i64>> {
+    pub(super) fn wanted(&self, pattern: &Pattern) -> Result<Option<Wanted>> {
+        let trigrams = pattern.trigrams();
+        if !trigrams.is_empty() {
+            return Ok(Some(Wanted { terms: trigrams, any: false }));
+        }
+        let Some(run) = pattern.short() else { return Ok(None) };
+        // Whatever a text has it has as the beginning of a triple: it ends with line breaks.
         let conn = lock(&self.reading)?;
-        let quoted: Vec<String> = trigrams.iter().map(|three| format!("\"{}\"", three.replace('"', "\"\""))).collect();
+        let mut query = conn.prepare_cached("SELECT term FROM terms WHERE term >= ?1 AND term < ?2 LIMIT ?3")?;
+        let rows = query.query_map(params![run, format!("{run}\u{10ffff}"), MOST_TERMS + 1], |row| row.get(0))?;
+        let terms: Vec<String> = rows.collect::<rusqlite::Result<_>>()?;
+        let few = i64::try_from(terms.len()).is_ok_and(|count| count <= MOST_TERMS);
+        let askable = few && !terms.iter().any(|term| term.contains('\0'));
+        Ok(askable.then_some(Wanted { terms, any: true }))
+    }
+
+    /// The newest rows below `below` that may contain what is wanted, at most `page` and a few long ones.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub(super) fn named(&self, scope: &Scope, wanted: &Wanted, below: i64, page: usize) -> Result<BTreeSet<i64>> {
+        let conn = lock(&self.reading)?;
+        let quoted: Vec<String> =
+            wanted.terms.iter().map(|three| format!("\"{}\"", three.replace('"', "\"\""))).collect();
         let (from, to) = (place(scope.number, 0), place(scope.number, below));
         let mut query = conn.prepare_cached(
             "SELECT rowid FROM trigrams WHERE trigrams MATCH ?1 AND rowid > ?2 AND rowid < ?3 ORDER BY rowid DESC LIMIT ?4",
         )?;
         let limit = i64::try_from(page).unwrap_or(i64::MAX);
-        let rows = query.query_map(params![quoted.join(" AND "), from, to, limit], |row| row.get(0))?;
-        let mut found: BTreeSet<i64> = rows.collect::<rusqlite::Result<_>>()?;
+        let all = quoted.join(if wanted.any { " OR " } else { " AND " });
+        // Of nothing there are no rows, but long ones.
+        let mut found = BTreeSet::new();
+        if !all.is_empty() {
+            let rows = query.query_map(params![all, from, to, limit], |row| row.get(0))?;
+            found = rows.collect::<rusqlite::Result<_>>()?;
+        }
         let from = if found.len() < page { from } else { found.first().copied().unwrap_or(from) };
         let mut query = conn.prepare_cached("SELECT place FROM long_rows WHERE place >= ?1 AND place < ?2")?;
         let rows = query.query_map([from, to], |row| row.get(0))?;
@@ -264,6 +301,8 @@ fn take(
                 whole.push('\n');
             }
         }
+        // So the last character too begins a triple.
+        whole.push('\n');
         into.insert(place(number(tx, &workspace)?, seq), whole);
         last = Some((seq, row.get(1)?));
     }

@@ -12,13 +12,15 @@ use std::collections::BTreeSet;
 pub use index::{Fed, Index};
 use molecule_model::{Timestamp, WorkspaceId};
 pub use pattern::Pattern;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::value::RawValue;
 
 use crate::{Result, workspaces::parsed};
 
 /// Rows that the index names at a time.
 const PAGE: usize = 256;
+/// Rows that are read before the index is asked for one or two characters: most such texts are found there.
+const READ_FIRST: i64 = if cfg!(test) { 3 } else { 2_000 };
 
 /// Something that was found.
 #[derive(Debug)]
@@ -83,18 +85,26 @@ fn activities(
     limit: usize,
 ) -> Result<Vec<Hit>> {
     let mut changed = changed(conn, workspace)?;
-    let trigrams = pattern.trigrams();
-    let known = match index.filter(|_| !trigrams.is_empty()) {
+    let known = match index {
         Some(index) => index.scope(workspace)?.map(|scope| (index, scope)),
         None => None,
     };
-    let Some((index, scope)) = known else { return read_through(conn, workspace, pattern, limit, 0) };
-    let mut hits = read_through(conn, workspace, pattern, limit, scope.upto)?;
+    let Some((index, scope)) = known else { return read_through(conn, workspace, pattern, limit, None, 0) };
+    let first = if pattern.trigrams().is_empty() { newest_but(conn, workspace, READ_FIRST)? } else { scope.upto };
+    let upto = scope.upto.min(first);
+    let mut hits = read_through(conn, workspace, pattern, limit, None, upto)?;
+    if hits.len() == limit || upto == 0 {
+        return Ok(hits);
+    }
+    let Some(wanted) = index.wanted(pattern)? else {
+        hits.extend(read_through(conn, workspace, pattern, limit - hits.len(), Some(upto), 0)?);
+        return Ok(hits);
+    };
     let mut one =
         conn.prepare_cached(&format!("SELECT {COLUMNS} FROM activity_logs WHERE seq = ?1 AND workspace_id = ?2"))?;
-    let mut below = scope.upto.saturating_add(1);
+    let mut below = upto.saturating_add(1);
     while hits.len() < limit && below > 0 {
-        let named = index.named(&scope, &trigrams, below, PAGE)?;
+        let named = index.named(&scope, &wanted, below, PAGE)?;
         let from = if named.len() < PAGE { 0 } else { named.iter().next().copied().unwrap_or(0) };
         let mut rows: BTreeSet<i64> = changed.split_off(&from);
         rows.retain(|seq| *seq < below);
@@ -122,18 +132,26 @@ fn changed(conn: &Connection, workspace: WorkspaceId) -> Result<BTreeSet<i64>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Reads the rows after `after` one by one, newest first.
+/// The number of the row that so many newer ones follow; 0 where there are none.
+fn newest_but(conn: &Connection, workspace: WorkspaceId, count: i64) -> Result<i64> {
+    let mut query = conn
+        .prepare_cached("SELECT seq FROM activity_logs WHERE workspace_id = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2")?;
+    Ok(query.query_row(params![workspace.to_string(), count], |row| row.get(0)).optional()?.unwrap_or(0))
+}
+
+/// Reads the rows after `after` and up to `upto` one by one, newest first.
 fn read_through(
     conn: &Connection,
     workspace: WorkspaceId,
     pattern: &Pattern,
     limit: usize,
+    upto: Option<i64>,
     after: i64,
 ) -> Result<Vec<Hit>> {
     let mut query = conn.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM activity_logs WHERE workspace_id = ?1 AND seq > ?2 ORDER BY seq DESC"
+        "SELECT {COLUMNS} FROM activity_logs WHERE workspace_id = ?1 AND seq > ?2 AND seq <= ?3 ORDER BY seq DESC"
     ))?;
-    let mut rows = query.query(params![workspace.to_string(), after])?;
+    let mut rows = query.query(params![workspace.to_string(), after, upto.unwrap_or(i64::MAX)])?;
     let mut hits = Vec::new();
     while hits.len() < limit
         && let Some(row) = rows.next()?

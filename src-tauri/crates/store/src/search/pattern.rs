@@ -53,6 +53,15 @@ impl Pattern {
     }
 }
 
+impl Pattern {
+    /// Where there are no trigrams: the longest run of one or two characters that every text that fits contains.
+    #[must_use]
+    pub fn short(&self) -> Option<&str> {
+        let runs = self.folded.split(['%', '_']).filter(|run| !run.is_empty() && !run.contains('\0'));
+        runs.max_by_key(|run| run.chars().count())
+    }
+}
+
 fn first_place(text: &[char], piece: &[char]) -> Option<usize> {
     if piece.is_empty() {
         return Some(0);
@@ -155,6 +164,9 @@ mod tests {
         assert_eq!(of("ab%cd_e"), [""; 0]);
         assert_eq!(of("abc%d_efg"), ["abc", "efg"]);
         assert_eq!(of("äöü"), ["äöü"]);
+        let short = |pattern: &str| Pattern::new(pattern).short().map(str::to_owned);
+        assert_eq!(short("a%Bc").as_deref(), Some("bc"));
+        assert_eq!((short("%_"), short("")), (None, None));
         let long: String = ('a'..='z').chain('0'..='9').collect();
         assert!(of(&long).len() <= 24 && of(&long).len() >= 12);
     }

@@ -133,6 +133,28 @@ async fn pages_of_candidates_and_limits() {
     assert_eq!(bed.find("abcab").len(), 50);
 }
 
+/// A rare pair of letters is looked up; what is everywhere is found by reading.
+#[tokio::test]
+async fn s12_4_one_or_two_letters_are_found_without_reading_the_log() {
+    let bed = Bed::new().await;
+    for text in ["xq", "ends in xq", "xq begins", "a 猫", "猫", "XQ%"] {
+        bed.say(bed.a, text).await;
+    }
+    for n in 0..20 {
+        bed.say(bed.a, &format!("other {n}")).await;
+    }
+    bed.feed(100).await;
+    let wanted = |words: &str| bed.read(|_, index| index.wanted(&Pattern::new(words)).unwrap().is_some());
+    assert!(wanted("xq") && wanted("猫") && wanted("zz") && !wanted("%") && !wanted(""));
+    assert_eq!(bed.find("xq"), ["XQ%", "xq begins", "ends in xq", "xq"]);
+    assert_eq!(bed.find("猫"), ["猫", "a 猫"]);
+    assert_eq!(bed.find("n%xq"), ["ends in xq"]);
+    assert_eq!(bed.find("r").len(), 20);
+    assert_eq!(bed.find("zz"), [""; 0]);
+    bed.say(bed.a, "new xq").await;
+    assert_eq!(bed.find("xq").len(), 5, "what the index has not seen is read");
+}
+
 #[tokio::test]
 async fn changed_and_deleted_rows_are_followed() {
     let bed = Bed::new().await;
