@@ -10,15 +10,14 @@ use axum::{
     response::Response,
 };
 use futures_util::{SinkExt, StreamExt, stream::SplitSink};
-use molecule_model::{Timestamp, WorkspaceId, access};
-use molecule_store::workspaces;
+use molecule_model::{Timestamp, WorkspaceId};
 use serde::Deserialize;
 
 use super::{
     Listening,
     feed::{Feed, Heard},
 };
-use crate::{App, AppError, AppResult, auth::Caller};
+use crate::{App, AppError, AppResult, auth::Caller, messaging::related};
 
 /// Close code "try again later": reconnect and read the snapshot.
 const TRY_AGAIN: u16 = 1013;
@@ -133,14 +132,7 @@ async fn hears(app: &App, listener: Listener, about: Option<WorkspaceId>) -> boo
         (Listener::All, _) => true,
         (Listener::Agent(_), None) => false,
         (Listener::Agent(me), Some(about)) if me == about => true,
-        (Listener::Agent(me), Some(about)) => {
-            let related = app.store.read(move |conn| {
-                let (Some(a), Some(b)) = (workspaces::lineage(conn, me)?, workspaces::lineage(conn, about)?) else {
-                    return Ok(false);
-                };
-                Ok(access::may_communicate(&a, &b))
-            });
-            related.await.unwrap_or(false)
-        }
+        // From memory: every event is asked for every agent that listens.
+        (Listener::Agent(me), Some(about)) => related(&app.store, me, about).await.unwrap_or(false),
     }
 }

@@ -199,7 +199,10 @@ pub async fn quick(
 }
 
 /// As [`may_communicate`], from memory.
-async fn related(store: &Store, from: WorkspaceId, target: WorkspaceId) -> StoreResult<bool> {
+///
+/// # Errors
+/// When the tables cannot be read.
+pub async fn related(store: &Store, from: WorkspaceId, target: WorkspaceId) -> StoreResult<bool> {
     if from == target {
         return Ok(true);
     }

@@ -31,6 +31,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+pub use admission::related;
 pub use ask::{Asked, ask};
 pub use delegation::{Begun, delegate_to as delegate};
 pub use dispatch::{AnswerBody, BodyError, Failure, PassedBody};

@@ -30,6 +30,14 @@ pub struct Ended {
     pub why: String,
 }
 
+impl Ended {
+    /// Whether its sender read of it before, when it expired.
+    #[must_use]
+    pub fn is_told(&self) -> bool {
+        self.why == EXPIRED
+    }
+}
+
 pub(super) fn ended(row: &Row<'_>) -> rusqlite::Result<Ended> {
     let why: Option<String> = row.get("last_error")?;
     Ok(Ended {
@@ -57,7 +65,7 @@ pub fn expired(tx: &mut Tx<'_>) -> Result<Vec<Ended>> {
 }
 
 /// Drops what waits since before `cutoff`, for one workspace or all (10 §10.5). A `last_error` gets `note` behind it;
-/// where there is none it stays none.
+/// where there is none it stays none. What had expired says so.
 ///
 /// # Errors
 /// When the rows cannot be written.
@@ -70,24 +78,24 @@ pub fn drop_stale(
     let mut query = tx.prepare_cached(
         "UPDATE a2a_queue SET status = 'dropped', last_error = last_error || '; ' || ?3
          WHERE status = 'queued' AND enqueued_at < ?1 AND (?2 IS NULL OR workspace_id = ?2)
-         RETURNING id, workspace_id, caller_id, body, method, ?3 AS last_error",
+         RETURNING id, workspace_id, caller_id, body, method, iif(last_error = ?4 || '; ' || ?3, ?4, ?3) AS last_error",
     )?;
     let workspace = workspace.map(|id| id.to_string());
-    let rows = query.query_map(params![cutoff.to_string(), workspace, note], ended)?;
+    let rows = query.query_map(params![cutoff.to_string(), workspace, note, EXPIRED], ended)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Drops what waits for workspaces that were deleted.
+/// Drops what waits for workspaces that were deleted. What had expired goes on saying so.
 ///
 /// # Errors
 /// When the rows cannot be written.
 pub fn drop_of_removed(tx: &mut Tx<'_>) -> Result<Vec<Ended>> {
     let mut query = tx.prepare_cached(
-        "UPDATE a2a_queue SET status = 'dropped', last_error = ?1
+        "UPDATE a2a_queue SET status = 'dropped', last_error = iif(last_error = ?2, ?2, ?1)
          WHERE status = 'queued' AND workspace_id IN (SELECT id FROM workspaces WHERE status = 'removed')
          RETURNING id, workspace_id, caller_id, body, method, last_error",
     )?;
-    let rows = query.query_map([GONE], ended)?;
+    let rows = query.query_map([GONE, EXPIRED], ended)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

@@ -150,5 +150,8 @@ pub fn announce(app: &App, id: WorkspaceId) {
 /// # Errors
 /// When the rows cannot be written.
 pub fn drop_of_removed(tx: &mut Tx<'_>) -> StoreResult<()> {
-    queue::drop_of_removed(tx)?.iter().try_for_each(|ended| tell::unanswered(tx, ended, None))
+    queue::drop_of_removed(tx)?
+        .iter()
+        .filter(|ended| !ended.is_told())
+        .try_for_each(|ended| tell::unanswered(tx, ended, None))
 }

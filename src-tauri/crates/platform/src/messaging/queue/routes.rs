@@ -124,7 +124,7 @@ pub(in crate::messaging) async fn drop_stale(
         .store
         .write(move |tx| {
             let dropped = queue::drop_stale(tx, cutoff, workspace, &note)?;
-            dropped.iter().try_for_each(|ended| tell::unanswered(tx, ended, None))?;
+            dropped.iter().filter(|ended| !ended.is_told()).try_for_each(|ended| tell::unanswered(tx, ended, None))?;
             Ok(dropped)
         })
         .await

@@ -99,6 +99,34 @@ async fn s151_an_agent_that_never_beats_gets_what_waits_for_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn s152_what_expired_is_told_once_and_not_again_when_it_is_dropped() {
+    for how in ["dropped", "deleted"] {
+        let clock = Arc::new(ManualClock::new(Timestamp::from_micros(1_700_000_000_000_000)));
+        let bed = Bed::start(Arc::new(tempfile::tempdir().unwrap()), |_| {}, clock.clone()).await;
+        let agent = Moody::new(Mood::Busy).await;
+        let a = bed.agent("Busy", None, &agent.url).await;
+        let id = bed.park(&a, "one").await;
+        bed.sql("UPDATE a2a_queue SET expires_at = ?1", vec![bed.now().to_string()]).await;
+        sweep_once(&bed.app).await;
+        let rows = bed.activity(a.id).await.len();
+        assert_eq!(rows, 2, "the attempt, and that it expired");
+        clock.advance(7_200);
+        if how == "dropped" {
+            let answer = bed.post("/admin/a2a-queue/drop-stale").bearer_auth(&bed.admin).send().await.unwrap();
+            assert_eq!(answer.json::<Value>().await.unwrap(), json!({"dropped": 1}));
+            assert_eq!(bed.item(&a, &id).await["status"], "dropped");
+        } else {
+            bed.remove(a.id).await;
+            sweep_once(&bed.app).await;
+        }
+        let sql = "SELECT count(*) FROM activity_logs";
+        let now: i64 = bed.app.store.read(move |conn| Ok(conn.query_row(sql, [], |row| row.get(0))?)).await.unwrap();
+        assert_eq!(usize::try_from(now).unwrap(), rows, "{how}");
+        bed.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn s157_a_delegation_that_waited_is_followed_to_the_end_of_its_task() {
     let bed = Bed::new().await;
     let busy = Moody::new(Mood::Busy).await;
