@@ -7,7 +7,11 @@ use molecule_platform::{ManualClock, messaging::queue::sweep_once};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use super::{Bed, Known, Mood, Moody, PATIENCE, is};
+use super::is;
+use crate::{
+    bed::{Bed, Known, PATIENCE},
+    moody::{Mood, Moody},
+};
 
 impl Bed {
     /// How often the row was claimed.
