@@ -71,6 +71,8 @@ pub struct Platform {
     pub metrics: http::metrics::Metrics,
     /// Who is alive: liveness deadlines, runtime overrides.
     pub presence: registry::Presence,
+    /// Signs of life on their way to the database.
+    pub beats: registry::Beats,
     /// The way of a message.
     pub messaging: messaging::Messaging,
     /// What finds text in the log.

@@ -11,7 +11,7 @@ use serde_json::{Value, json, value::RawValue};
 use utoipa::ToSchema;
 
 use super::{
-    Overrides,
+    Overrides, beats,
     proof::{self, Proof},
 };
 use crate::{
@@ -218,11 +218,7 @@ pub(super) async fn heartbeat(
         runtime_state: given.runtime_state.unwrap_or_default(),
         native_status: app.presence.is_native(id, "status_mgmt"),
     };
-    let beaten = app
-        .store
-        .write(move |tx| registry::beat(tx, &beat))
-        .await
-        .map_err(|error| AppError::internal("failed to update", &error))?;
+    let beaten = beats::beat(&app, beat).await.map_err(|error| AppError::internal("failed to update", &error))?;
     let mut answer = json!({"status": "ok"});
     match beaten {
         Beaten::Taken => return Err(proof::refusal(&caller)),

@@ -6,6 +6,7 @@
 
 mod address;
 mod announce;
+mod beats;
 mod card;
 mod discovery;
 mod presence;
@@ -13,6 +14,7 @@ mod proof;
 mod sweep;
 
 pub use address::{AddressRefused, AddressRules, Destination, Host, Names, SystemNames};
+pub use beats::Beats;
 pub use discovery::may_communicate;
 pub use presence::{LIVENESS, Overrides, Presence};
 pub use sweep::{PERIOD, free_phantoms, process_gone, recover, start, sweep_once};

@@ -39,6 +39,23 @@ async fn s090_every_beat_is_heard_and_a_new_task_is_told() {
 /// S091, S092, O-25: a beat replaces what the one before said of the runtime; one that says nothing clears it; a
 /// side beat leaves it alone.
 #[tokio::test(flavor = "multi_thread")]
+async fn r60_beats_that_come_together_are_each_on_disk_before_their_answer() {
+    let bed = Bed::new().await;
+    let mut agents = Vec::new();
+    for number in 1..=60_i64 {
+        agents.push((number, bed.workspace(&format!("Agent {number}"), None).await));
+    }
+    let beats = agents.iter().map(async |(number, agent)| {
+        let beat = json!({"workspace_id": agent.id, "uptime_seconds": number});
+        assert_eq!(call(&bed, "/registry/heartbeat", Some(&agent.token), &beat).await.0, 200);
+        let row = bed.row(agent.id).await;
+        assert_eq!((row.uptime_seconds, row.status), (*number, Status::Online));
+    });
+    futures_util::future::join_all(beats).await;
+    bed.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn s091_s092_o25_r40_what_a_beat_says_of_the_runtime() {
     let bed = Bed::new().await;
     let a = bed.agent("Native", None, "http://127.0.0.1:9876").await;
