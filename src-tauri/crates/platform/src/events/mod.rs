@@ -13,7 +13,7 @@ mod ws;
 use std::{
     collections::VecDeque,
     sync::{
-        Arc, Mutex, PoisonError, Weak,
+        Arc, Mutex, OnceLock, PoisonError, Weak,
         atomic::{AtomicI64, AtomicUsize, Ordering},
     },
 };
@@ -55,15 +55,20 @@ pub struct Published {
 pub struct Bus {
     sender: broadcast::Sender<Weak<Published>>,
     held: Arc<Mutex<Held>>,
+    ear: Arc<OnceLock<Ear>>,
     last_seq: Arc<AtomicI64>,
     sockets: Arc<AtomicUsize>,
 }
+
+/// Hears of whom each event is, where it is published.
+type Ear = Box<dyn Fn(WorkspaceId) + Send + Sync>;
 
 impl Default for Bus {
     fn default() -> Self {
         Self {
             sender: broadcast::Sender::new(BUFFER),
             held: Arc::default(),
+            ear: Arc::default(),
             last_seq: Arc::default(),
             sockets: Arc::default(),
         }
@@ -115,38 +120,55 @@ impl Bus {
         for event in events {
             self.last_seq.store(event.seq, Ordering::Release);
             let (kind, workspace) = (event.kind, event.workspace);
-            self.send(kind, workspace, event.into_envelope());
+            self.send(kind, workspace, || event.into_envelope());
         }
     }
 
     /// Publishes an event that is not stored.
     pub fn ephemeral(&self, kind: EventKind, workspace: Option<WorkspaceId>, at: Timestamp, payload: Value) {
-        self.send(kind, workspace, Envelope::ephemeral(kind, workspace, at, payload.into()));
+        self.send(kind, workspace, || Envelope::ephemeral(kind, workspace, at, payload.into()));
     }
 
     /// Publishes an event that is not stored, whose payload's keys also stand at the top level.
     pub fn ephemeral_flat(&self, kind: EventKind, workspace: Option<WorkspaceId>, at: Timestamp, payload: Value) {
-        let envelope = Envelope::ephemeral(kind, workspace, at, Payload::of(&payload));
-        let mut whole = serde_json::to_value(&envelope).unwrap_or_default();
-        if let (Some(whole), Value::Object(payload)) = (whole.as_object_mut(), payload) {
-            for (key, value) in payload {
-                whole.entry(key).or_insert(value);
+        self.hand_out(workspace, || {
+            let envelope = Envelope::ephemeral(kind, workspace, at, Payload::of(&payload));
+            let mut whole = serde_json::to_value(&envelope).unwrap_or_default();
+            if let (Some(whole), Value::Object(payload)) = (whole.as_object_mut(), payload) {
+                for (key, value) in payload {
+                    whole.entry(key).or_insert(value);
+                }
             }
+            Published { json: whole.to_string(), envelope, workspace, kind }
+        });
+    }
+
+    fn send(&self, kind: EventKind, workspace: Option<WorkspaceId>, envelope: impl FnOnce() -> Envelope) {
+        self.hand_out(workspace, || {
+            let envelope = envelope();
+            let json = serde_json::to_string(&envelope).unwrap_or_default();
+            Published { envelope, workspace, json, kind }
+        });
+    }
+
+    /// Nobody subscribed: nobody needs its JSON. Whoever subscribes now and resumes finds it in the outbox.
+    fn hand_out(&self, workspace: Option<WorkspaceId>, event: impl FnOnce() -> Published) {
+        if let (Some(ear), Some(id)) = (self.ear.get(), workspace) {
+            ear(id);
         }
-        self.hand_out(Published { json: whole.to_string(), envelope, workspace, kind });
-    }
-
-    fn send(&self, kind: EventKind, workspace: Option<WorkspaceId>, envelope: Envelope) {
-        let json = serde_json::to_string(&envelope).unwrap_or_default();
-        self.hand_out(Published { envelope, workspace, json, kind });
-    }
-
-    fn hand_out(&self, event: Published) {
-        let event = Arc::new(event);
+        if self.sender.receiver_count() == 0 {
+            return;
+        }
+        let event = Arc::new(event());
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        // No subscriber is no error.
         drop(self.sender.send(Arc::downgrade(&event)));
         held.push(event);
+    }
+
+    /// Tells `ear` at once of whom each event is; it must be quick, since it also runs on the store's writer. Only the
+    /// first one is told.
+    pub fn tell(&self, ear: impl Fn(WorkspaceId) + Send + Sync + 'static) {
+        drop(self.ear.set(Box::new(ear)));
     }
 
     /// Everything from now on.

@@ -1,7 +1,7 @@
 //! Silence: a forward is given up when nothing was heard of its target for a while (10 §9.6, S134).
 //!
-//! Any event about the target counts. One listener on the bus serves all forwards; it keeps the time of the last
-//! event of those that somebody waits for, and nothing of the others.
+//! Any event about the target counts. The bus tells of whom each is; kept is the time of the last event of those that
+//! somebody waits for, and nothing of the others.
 
 use std::{
     collections::HashMap,
@@ -13,10 +13,7 @@ use std::{
 };
 
 use molecule_model::WorkspaceId;
-use tokio::{
-    sync::broadcast::error::RecvError,
-    time::{Instant, sleep_until},
-};
+use tokio::time::{Instant, sleep_until};
 
 use crate::App;
 
@@ -39,23 +36,8 @@ impl Silence {
         if self.listening.load(Ordering::Acquire) || self.listening.swap(true, Ordering::AcqRel) {
             return;
         }
-        let (this, bus) = (Arc::clone(self), app.bus.clone());
-        app.tasks.supervise("message-silence", move |stop| {
-            let (this, mut events) = (Arc::clone(&this), bus.subscribe());
-            async move {
-                loop {
-                    tokio::select! {
-                        event = events.recv() => match event {
-                            Ok(event) => event.workspace.into_iter().for_each(|id| this.hear(id)),
-                            // Missed events may have been anybody's.
-                            Err(RecvError::Lagged(_)) => this.hear_all(),
-                            Err(RecvError::Closed) => return,
-                        },
-                        () = stop.cancelled() => return,
-                    }
-                }
-            }
-        });
+        let this = Arc::clone(self);
+        app.bus.tell(move |id| this.hear(id));
     }
 
     fn map(&self) -> std::sync::MutexGuard<'_, HashMap<WorkspaceId, Watched>> {
@@ -66,11 +48,6 @@ impl Silence {
         if let Some(watched) = self.map().get_mut(&id) {
             watched.heard = Some(Instant::now());
         }
-    }
-
-    fn hear_all(&self) {
-        let now = Instant::now();
-        self.map().values_mut().for_each(|watched| watched.heard = Some(now));
     }
 
     /// Begins to wait for `id`.
