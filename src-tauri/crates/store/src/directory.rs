@@ -18,6 +18,7 @@ use rusqlite::{Connection, OptionalExtension, hooks::Action};
 use crate::{
     Result,
     inflight::{self, Addressee},
+    queue,
     workspaces::parsed_opt,
 };
 
@@ -36,8 +37,8 @@ pub struct Entry {
 struct Known {
     entries: HashMap<WorkspaceId, Arc<Entry>>,
     ids: HashMap<i64, WorkspaceId>,
-    /// Nothing waits in the busy queue and nothing is claimed there. `false`: not known.
-    queue_is_empty: bool,
+    /// Nothing waits in the busy queue and nothing is claimed there, where that is known.
+    queue_is_empty: Option<bool>,
 }
 
 /// What one transaction touched.
@@ -71,16 +72,16 @@ impl Directory {
         }))
     }
 
-    /// Forgets what was touched: between a commit and its answers.
-    pub(crate) fn committed(&self) {
+    /// Forgets what was touched, and looks at the queue again: between a commit of `writer` and its answers.
+    pub(crate) fn committed(&self, writer: &Connection) {
         let mut touched = locked(&self.touched);
         if touched.rows.is_empty() && !touched.queue {
             return;
         }
+        let queue = std::mem::take(&mut touched.queue).then(|| queue::is_empty(writer).ok());
         self.generation.fetch_add(1, Ordering::AcqRel);
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        known.queue_is_empty &= !touched.queue;
-        touched.queue = false;
+        known.queue_is_empty = queue.unwrap_or(known.queue_is_empty);
         for rowid in touched.rows.drain(..) {
             if let Some(id) = known.ids.remove(&rowid) {
                 known.entries.remove(&id);
@@ -96,7 +97,7 @@ impl Directory {
         self.known.read().unwrap_or_else(PoisonError::into_inner).entries.get(&id).cloned()
     }
 
-    pub(crate) fn queue_is_empty(&self) -> bool {
+    pub(crate) fn queue_is_empty(&self) -> Option<bool> {
         self.known.read().unwrap_or_else(PoisonError::into_inner).queue_is_empty
     }
 
@@ -109,9 +110,11 @@ impl Directory {
         }
     }
 
-    pub(crate) fn keep_queue_is_empty(&self, generation: u64) {
+    pub(crate) fn keep_queue_is_empty(&self, empty: bool, generation: u64) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        known.queue_is_empty = self.generation() == generation;
+        if self.generation() == generation {
+            known.queue_is_empty = Some(empty);
+        }
     }
 }
 
@@ -208,8 +211,8 @@ mod tests {
         };
         store.write(move |tx| queue::enqueue(tx, &item)).await.unwrap();
         assert!(!store.queue_is_empty().await.unwrap());
-        let claimed = store.write(move |tx| queue::claim(tx, a, Occasion::Ours)).await.unwrap();
-        assert!(claimed.is_some());
+        let claimed = store.write(move |tx| queue::claim(tx, a, Occasion::Ours, 1)).await.unwrap();
+        assert_eq!(claimed.len(), 1);
         assert!(!store.queue_is_empty().await.unwrap(), "what is claimed counts");
         store.write(move |tx| Ok(tx.execute("UPDATE a2a_queue SET status = 'completed'", [])?)).await.unwrap();
         assert!(store.queue_is_empty().await.unwrap());

@@ -152,14 +152,12 @@ impl Store {
     /// # Errors
     /// When the table cannot be read.
     pub async fn queue_is_empty(&self) -> Result<bool> {
-        if self.directory.queue_is_empty() {
-            return Ok(true);
+        if let Some(known) = self.directory.queue_is_empty() {
+            return Ok(known);
         }
         let generation = self.directory.generation();
         let empty = self.read(queue::is_empty).await?;
-        if empty {
-            self.directory.keep_queue_is_empty(generation);
-        }
+        self.directory.keep_queue_is_empty(empty, generation);
         Ok(empty)
     }
 

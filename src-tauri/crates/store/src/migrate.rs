@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, config::DbConfig};
 
 use crate::Now;
 
@@ -22,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../../migrations/0002_queue.sql"),
     include_str!("../../../../migrations/0003_search.sql"),
     include_str!("../../../../migrations/0004_lean.sql"),
+    include_str!("../../../../migrations/0005_queue_depth.sql"),
 ];
 
 /// How long a lock of somebody else is waited for (S104).
@@ -175,6 +176,11 @@ pub(crate) fn restrict(path: &Path) {
     let _ = path;
 }
 
+/// Without this, a statement that could use a partial index is planned anew with each value that is bound.
+fn keep_plans(conn: &Connection) -> Result<(), OpenError> {
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop).map_err(open_error)
+}
+
 pub(crate) fn connect_writer(path: &Path) -> Result<Connection, OpenError> {
     let conn = Connection::open(path).map_err(open_error)?;
     conn.busy_timeout(PATIENCE).map_err(open_error)?;
@@ -188,6 +194,7 @@ pub(crate) fn connect_writer(path: &Path) -> Result<Connection, OpenError> {
          PRAGMA journal_size_limit = 16777216;",
     )
     .map_err(open_error)?;
+    keep_plans(&conn)?;
     conn.set_prepared_statement_cache_capacity(256);
     Ok(conn)
 }
@@ -202,6 +209,7 @@ pub(crate) fn connect_reader(path: &Path) -> Result<Connection, OpenError> {
          PRAGMA cache_size = -4000;",
     )
     .map_err(open_error)?;
+    keep_plans(&conn)?;
     conn.set_prepared_statement_cache_capacity(128);
     Ok(conn)
 }

@@ -281,7 +281,7 @@ impl Loop {
         };
         self.full.store(failed.as_ref().is_some_and(is_full), Ordering::Relaxed);
         // Forget before answering: whoever reads its answer finds its own change.
-        self.directory.committed();
+        self.directory.committed(&self.conn);
         // Publish before answering: whoever reads its answer has its event on the bus.
         if failed.is_none() && !events.is_empty() {
             (self.publish)(events);

@@ -20,6 +20,7 @@ const DOWN: &[&str] = &[
     include_str!("../../../../../migrations/down/0002_queue.sql"),
     include_str!("../../../../../migrations/down/0003_search.sql"),
     include_str!("../../../../../migrations/down/0004_lean.sql"),
+    include_str!("../../../../../migrations/down/0005_queue_depth.sql"),
 ];
 
 fn now() -> Now {

@@ -41,8 +41,6 @@ pub struct Claimed {
     pub version: Option<String>,
     /// How many messages caused it (R-21).
     pub hop: u32,
-    /// How many more the agent could take now.
-    pub room: i64,
 }
 
 /// What a claim is made for.
@@ -57,12 +55,13 @@ pub enum Occasion {
     Look,
 }
 
-/// Claims the next message for `workspace`, if it can take one and can be sent one: the highest priority first, then the oldest; never an
-/// expired one, never one of a pair that is being delivered (S149). One UPDATE, so that no two claims are of one row.
+/// Claims what `workspace` can take now, and can be sent, of what waits for it, at most `most`: the highest priority first, then the
+/// oldest; never an expired one, never two of a pair at a time (S149). Every claim is an UPDATE on the one writer, so
+/// that no two are of one row.
 ///
 /// # Errors
 /// When the rows cannot be written.
-pub fn claim(tx: &mut Tx<'_>, workspace: WorkspaceId, occasion: Occasion) -> Result<Option<Claimed>> {
+pub fn claim(tx: &mut Tx<'_>, workspace: WorkspaceId, occasion: Occasion, most: usize) -> Result<Vec<Claimed>> {
     let id = workspace.to_string();
     let found: Option<(i64, i64, i64)> = tx
         .prepare_cached(
@@ -74,38 +73,63 @@ pub fn claim(tx: &mut Tx<'_>, workspace: WorkspaceId, occasion: Occasion) -> Res
         )?
         .query_row([&id], |row| Ok((row.get("most")?, row.get("active_tasks")?, row.get("ours")?)))
         .optional()?;
-    let Some((most, reported, ours)) = found else { return Ok(None) };
-    // What an agent reports has ours among it; one that reports nothing is still given no more than it takes.
-    let room = most - reported.max(ours);
-    if reported >= most || (occasion != Occasion::Heartbeat && room <= 0) {
-        return Ok(None);
+    let Some((limit, reported, ours)) = found else { return Ok(Vec::new()) };
+    if reported >= limit {
+        return Ok(Vec::new());
     }
+    // What an agent reports has ours among it; one that reports nothing is still given no more than it takes. But a
+    // heartbeat that tells of capacity is believed once.
+    let room = (limit - reported.max(ours)).max(i64::from(occasion == Occasion::Heartbeat));
+    let room = usize::try_from(room).unwrap_or(0).min(most);
     let now = tx.now();
+    let next = next_of(tx, &id, &now.to_string(), room)?;
     let mut query = tx.prepare_cached(
         "UPDATE a2a_queue SET status = 'dispatched', dispatched_at = ?2, attempts = attempts + 1, lease = lease + 1,
              lease_until = ?3
-         WHERE seq = (
-             SELECT q.seq FROM a2a_queue q
-             WHERE q.workspace_id = ?1 AND q.status = 'queued' AND (q.expires_at IS NULL OR q.expires_at > ?2)
-               AND NOT EXISTS (SELECT 1 FROM a2a_queue d
-                   WHERE d.workspace_id = ?1 AND d.status = 'dispatched' AND d.caller_id IS q.caller_id)
-             ORDER BY q.priority DESC, q.seq LIMIT 1)
+         WHERE seq = ?1 AND status = 'queued'
          RETURNING id, caller_id, body, method, attempts, lease, a2a_version, hop",
     )?;
-    let found = query.query_row(params![id, now.to_string(), now.plus_seconds(LEASE).to_string()], |row| {
-        Ok(Claimed {
-            claim: Claim { id: row.get("id")?, lease: row.get("lease")? },
-            workspace,
-            caller: parsed_opt(row, "caller_id")?,
-            body: row.get("body")?,
-            method: row.get("method")?,
-            attempts: row.get("attempts")?,
-            version: row.get("a2a_version")?,
-            hop: row.get("hop")?,
-            room: room - 1,
-        })
+    let (at, until) = (now.to_string(), now.plus_seconds(LEASE).to_string());
+    let claimed = next.into_iter().map(|seq| {
+        Ok(query.query_row(params![seq, at, until], |row| {
+            Ok(Claimed {
+                claim: Claim { id: row.get("id")?, lease: row.get("lease")? },
+                workspace,
+                caller: parsed_opt(row, "caller_id")?,
+                body: row.get("body")?,
+                method: row.get("method")?,
+                attempts: row.get("attempts")?,
+                version: row.get("a2a_version")?,
+                hop: row.get("hop")?,
+            })
+        })?)
     });
-    Ok(found.optional()?)
+    claimed.collect()
+}
+
+/// The first message of each pair that has none on its way, in the order of the queue, at most `most`.
+fn next_of(tx: &Tx<'_>, workspace: &str, now: &str, most: usize) -> Result<Vec<i64>> {
+    if most == 0 {
+        return Ok(Vec::new());
+    }
+    let mut under_way: HashSet<Option<String>> = tx
+        .prepare_cached("SELECT caller_id FROM a2a_queue WHERE workspace_id = ?1 AND status = 'dispatched'")?
+        .query_map([workspace], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut query = tx.prepare_cached(
+        "SELECT seq, caller_id FROM a2a_queue
+         WHERE workspace_id = ?1 AND status = 'queued' AND (expires_at IS NULL OR expires_at > ?2)
+         ORDER BY priority DESC, seq",
+    )?;
+    let (mut rows, mut found) = (query.query(params![workspace, now])?, Vec::new());
+    while found.len() < most
+        && let Some(row) = rows.next()?
+    {
+        if under_way.insert(row.get(1)?) {
+            found.push(row.get(0)?);
+        }
+    }
+    Ok(found)
 }
 
 /// What became of an attempt.

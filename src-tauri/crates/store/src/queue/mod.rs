@@ -82,7 +82,7 @@ pub fn enqueue(tx: &mut Tx<'_>, new: &NewItem<'_>) -> Result<Waiting> {
     let queue_id = if let Some(known) = known {
         known
     } else {
-        let fresh = id::fresh();
+        let fresh = id::appended();
         let now = tx.now();
         let life = new.expires_in_seconds.filter(|seconds| (1..=LONGEST_LIFE).contains(seconds));
         let expires_at = life.and_then(|seconds| i64::try_from(seconds).ok()).map(|seconds| now.plus_seconds(seconds));

@@ -11,14 +11,13 @@ use crate::{
     workspaces::{parsed, parsed_opt},
 };
 
-/// How many wait for this agent, expired ones included (10 §10.1).
+/// How many wait for this agent, expired ones included (10 §10.1). Hot path: kept by triggers, not counted.
 ///
 /// # Errors
 /// When the table cannot be read.
 pub fn depth(conn: &Connection, workspace: WorkspaceId) -> Result<i64> {
-    let mut query =
-        conn.prepare_cached("SELECT count(*) FROM a2a_queue WHERE workspace_id = ?1 AND status = 'queued'")?;
-    Ok(query.query_row([workspace.to_string()], |row| row.get(0))?)
+    let mut query = conn.prepare_cached("SELECT queued FROM a2a_queue_depths WHERE workspace_id = ?1")?;
+    Ok(query.query_row([workspace.to_string()], |row| row.get(0)).optional()?.unwrap_or(0))
 }
 
 /// How many wait for this agent that may still be delivered.
@@ -26,11 +25,13 @@ pub fn depth(conn: &Connection, workspace: WorkspaceId) -> Result<i64> {
 /// # Errors
 /// When the table cannot be read.
 pub fn waiting(conn: &Connection, workspace: WorkspaceId, now: Timestamp) -> Result<i64> {
+    // Few of many have an expiry: these alone are counted.
     let mut query = conn.prepare_cached(
         "SELECT count(*) FROM a2a_queue
-         WHERE workspace_id = ?1 AND status = 'queued' AND (expires_at IS NULL OR expires_at > ?2)",
+         WHERE +workspace_id = ?1 AND status = 'queued' AND expires_at IS NOT NULL AND expires_at <= ?2",
     )?;
-    Ok(query.query_row(params![workspace.to_string(), now.to_string()], |row| row.get(0))?)
+    let expired: i64 = query.query_row(params![workspace.to_string(), now.to_string()], |row| row.get(0))?;
+    Ok(depth(conn, workspace)? - expired)
 }
 
 /// How many wait that may still be delivered, for each agent that has any.

@@ -12,6 +12,7 @@ use molecule_store::{
         self, Claim, Claimed, LEASE, MOST_ATTEMPTS, NewItem, Occasion, Outcome, PRIORITY, Settled, Waiting, claim,
         enqueue, settle,
     },
+    rusqlite::Connection,
 };
 use proptest::prelude::*;
 
@@ -45,7 +46,7 @@ async fn status(store: &Store, id: &str) -> (String, i64, Option<String>) {
 }
 
 async fn take(store: &Store, id: WorkspaceId) -> Option<Claimed> {
-    store.write(move |tx| claim(tx, id, Occasion::Heartbeat)).await.unwrap()
+    store.write(move |tx| claim(tx, id, Occasion::Heartbeat, 1)).await.unwrap().pop()
 }
 
 async fn end(store: &Store, claim: &Claim, outcome: Outcome) -> Settled {
@@ -158,17 +159,18 @@ async fn r108_an_agent_is_given_no_more_than_it_takes() {
     for _ in 0..4 {
         bed.store.write(move |tx| enqueue(tx, &message(to, Some(WorkspaceId::random())))).await.unwrap();
     }
-    let ours = || bed.store.write(move |tx| claim(tx, to, Occasion::Ours));
+    let claimed =
+        async |occasion: Occasion| bed.store.write(move |tx| claim(tx, to, occasion, usize::MAX)).await.unwrap();
     busy(1, 1).await;
-    assert!(take(&bed.store, to).await.is_none() && ours().await.unwrap().is_none());
+    assert!(claimed(Occasion::Heartbeat).await.is_empty() && claimed(Occasion::Ours).await.is_empty());
     busy(0, 1).await;
-    let first = ours().await.unwrap().unwrap();
-    assert_eq!(first.room, 0);
-    assert!(ours().await.unwrap().is_none(), "what we deliver counts for us");
-    assert!(take(&bed.store, to).await.is_some(), "what it reports counts for its heartbeat");
+    let first = claimed(Occasion::Ours).await;
+    assert_eq!(first.len(), 1);
+    assert!(claimed(Occasion::Ours).await.is_empty(), "what we deliver counts for us");
+    assert_eq!(claimed(Occasion::Heartbeat).await.len(), 1, "what it reports counts for its heartbeat");
     busy(2, 3).await;
-    assert_eq!(end(&bed.store, &first.claim, Outcome::Done).await, Settled::Completed);
-    assert_eq!(ours().await.unwrap().unwrap().room, 0);
+    assert_eq!(end(&bed.store, &first[0].claim, Outcome::Done).await, Settled::Completed);
+    assert_eq!(claimed(Occasion::Ours).await.len(), 1, "two it reports, one of them ours");
     bed.store
         .write(move |tx| {
             Ok(tx.execute("UPDATE workspaces SET status = 'removed' WHERE id = ?1", [to.to_string()]).map(drop)?)
@@ -177,7 +179,7 @@ async fn r108_an_agent_is_given_no_more_than_it_takes() {
         .unwrap();
     assert!(take(&bed.store, to).await.is_none());
     let dropped = bed.store.write(queue::drop_of_removed).await.unwrap();
-    assert_eq!(dropped.len(), 1, "one was claimed, two are done or claimed");
+    assert_eq!(dropped.len(), 1, "three are done or claimed");
 }
 
 #[tokio::test]
@@ -257,6 +259,7 @@ async fn what_is_stale_is_dropped_with_a_note_and_what_is_over_goes_in_the_end()
     assert_eq!(status(&bed.store, &tried).await, ("dropped".into(), 1, Some("no; too old".into())));
     assert_eq!(drop_all(None, 1).await, 1);
     assert_eq!(status(&bed.store, &fresh).await, ("dropped".into(), 0, None), "no error stays no error");
+    bed.store.read(depths_are_kept).await.unwrap();
     let prune = |cutoff: Timestamp| bed.store.write(move |tx| queue::prune(tx, cutoff));
     assert_eq!(prune(Timestamp::from_micros(0)).await.unwrap(), 0);
     assert_eq!(prune(Timestamp::from_micros(1_800_000_000_000_000)).await.unwrap(), 2);
@@ -322,6 +325,19 @@ impl Model {
     }
 }
 
+/// What is said to wait is what waits (10 §10.1).
+fn depths_are_kept(conn: &Connection) -> Result<()> {
+    let mut query = conn.prepare(
+        "SELECT id, (SELECT count(*) FROM a2a_queue WHERE workspace_id = workspaces.id AND status = 'queued') FROM workspaces",
+    )?;
+    let mut rows = query.query([])?;
+    while let Some(row) = rows.next()? {
+        let (id, counted): (String, i64) = (row.get(0)?, row.get(1)?);
+        assert_eq!(queue::depth(conn, WorkspaceId::parse_loose(&id).unwrap())?, counted);
+    }
+    Ok(())
+}
+
 async fn play(steps: Vec<Step>) {
     let bed = Bed::new();
     let to = [WorkspaceId::random(), WorkspaceId::random()];
@@ -329,6 +345,7 @@ async fn play(steps: Vec<Step>) {
     bed.store.write(move |tx| to.into_iter().try_for_each(|id| roomy(tx, id))).await.unwrap();
     let mut model = Model::default();
     for step in steps {
+        bed.store.read(depths_are_kept).await.unwrap();
         match step {
             Step::Accept(a, b) => {
                 let pair = (to[a], from[b]);
@@ -338,7 +355,8 @@ async fn play(steps: Vec<Step>) {
             Step::Claim(a, heartbeat) => {
                 let occasion = if heartbeat { Occasion::Heartbeat } else { Occasion::Ours };
                 let id = to[a];
-                if let Some(item) = bed.store.write(move |tx| claim(tx, id, occasion)).await.unwrap() {
+                let most = if heartbeat { 1 } else { usize::MAX };
+                for item in bed.store.write(move |tx| claim(tx, id, occasion, most)).await.unwrap() {
                     model.claimed(&item);
                 }
             }

@@ -1,16 +1,26 @@
-//! Drains: one message out of the queue, through the door, and what became of it (10 §10.3).
+//! Drains: messages out of the queue, through the door, and what became of them (10 §10.3).
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Range, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use axum::http::StatusCode;
 use bytes::Bytes;
+use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use molecule_a2a::{Answer, normalise};
 use molecule_model::{WorkspaceId, id};
-use molecule_store::queue::{self, Claimed, Occasion, Outcome, Settled};
+use molecule_store::{
+    Result as StoreResult, Tx,
+    queue::{self, Claimed, Occasion, Outcome, Settled},
+};
 use serde_json::Value;
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::{Notify, mpsc},
+    time::Instant,
+};
 
-use super::{Held, announce, tell};
+use super::{
+    Held, announce,
+    tell::{self, Running},
+};
 use crate::{
     App, AppError,
     messaging::{
@@ -28,46 +38,133 @@ const INTERRUPTED: &str = "interrupted";
 /// Codes of streams that broke before their end.
 const BROKEN: [&str; 3] = ["stream_cut", "agent_restarting", "agent_silent"];
 
-/// Delivers the next message that waits for `id`, if it can take one, behind the caller's back. Having delivered one
-/// it goes on with the next, as long as the agent has room by what it last reported.
+/// Lets the agent have what waits for it and what it can take, behind the caller's back: the workspace's lane is told
+/// to look, and begins where there is none.
 pub fn drain(app: &App, id: WorkspaceId, occasion: Occasion) {
     if !app.messaging.queue.is_open() {
         return;
     }
-    let worker = Arc::clone(app);
-    app.tasks.detach("queue-drain", async move {
-        let mut occasion = occasion;
-        while let Some((item, held)) = claim(&worker, id, occasion).await {
-            if item.room > 0 {
-                drain(&worker, id, Occasion::Ours);
-            }
-            let go_on = one(&worker, item, occasion).await;
-            drop(held);
-            announce(&worker, id);
-            if !go_on {
-                return;
-            }
-            occasion = Occasion::Ours;
-        }
-    });
+    if let Some(wake) = app.messaging.queue.ask(id, occasion) {
+        let lane = Lane { app: Arc::clone(app), id, wake, is_open: true };
+        app.tasks.detach("queue-drain", lane.run());
+    }
 }
 
-async fn claim(app: &App, id: WorkspaceId, occasion: Occasion) -> Option<(Claimed, Held)> {
-    if app.tasks.stopping().is_cancelled() {
-        return None;
-    }
-    match app.store.write(move |tx| queue::claim(tx, id, occasion)).await {
-        Ok(item) => {
-            let item = item?;
-            let held = app.messaging.queue.hold(&item.claim.id);
-            announce(app, id);
-            Some((item, held))
+/// The deliveries out of one workspace's queue. What ended is written and what may follow is claimed in one
+/// transaction, and whatever happens meanwhile shares the next one.
+struct Lane {
+    app: App,
+    id: WorkspaceId,
+    wake: Arc<Notify>,
+    is_open: bool,
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        if self.is_open {
+            self.app.messaging.queue.close_lane(self.id);
         }
-        Err(error) => {
-            tracing::error!(workspace_id = %id, %error, "the queue could not be read");
-            None
+    }
+}
+
+/// A delivery that came to its end.
+struct Over {
+    item: Claimed,
+    /// What was sent, and for how many milliseconds; nothing where it could not be read.
+    sent: Option<(Job, i64)>,
+    came: Came,
+    held: Held,
+}
+
+impl Lane {
+    async fn run(mut self) {
+        let mut deliveries = FuturesUnordered::new();
+        let mut over: Vec<Over> = Vec::new();
+        loop {
+            while let Some(Some(end)) = deliveries.next().now_or_never() {
+                over.extend(end);
+            }
+            let idle = over.is_empty() && deliveries.is_empty();
+            let Some(asked) = self.app.messaging.queue.asked(self.id, idle) else {
+                self.is_open = false;
+                return;
+            };
+            if over.is_empty() && asked.is_none() {
+                tokio::select! {
+                    end = deliveries.next(), if !deliveries.is_empty() => over.extend(end.flatten()),
+                    () = self.wake.notified() => {}
+                }
+                continue;
+            }
+            // Whoever took none is asked again at its next sign of life.
+            let asked = asked.or_else(|| over.iter().any(|one| one.came.is_taken()).then_some(Occasion::Ours));
+            for (item, held) in self.turn(std::mem::take(&mut over), asked).await {
+                let (app, occasion) = (Arc::clone(&self.app), asked.unwrap_or(Occasion::Ours));
+                deliveries.push(Box::pin(contained(async move { one(&app, item, held, occasion).await })));
+            }
         }
     }
+
+    /// Writes what became of deliveries, and claims what follows where it was asked for.
+    async fn turn(&self, over: Vec<Over>, asked: Option<Occasion>) -> Vec<(Claimed, Held)> {
+        let asked = asked.filter(|_| !self.app.tasks.stopping().is_cancelled());
+        let all = 0..over.len();
+        let over = Arc::new(over);
+        let claimed = match self.write(&over, all.clone(), asked).await {
+            Err(_) if all.len() > 1 || asked.is_some() => {
+                // One that cannot be written must not hold up the others.
+                for at in all {
+                    drop(self.write(&over, at..at + 1, None).await);
+                }
+                self.write(&over, 0..0, asked).await
+            }
+            done => done,
+        };
+        announce(&self.app, self.id);
+        let claimed = claimed.unwrap_or_default().into_iter();
+        claimed
+            .map(|item| {
+                let held = self.app.messaging.queue.hold(&item.claim.id);
+                (item, held)
+            })
+            .collect()
+    }
+
+    async fn write(
+        &self,
+        over: &Arc<Vec<Over>>,
+        which: Range<usize>,
+        asked: Option<Occasion>,
+    ) -> StoreResult<Vec<Claimed>> {
+        let (id, running) = (self.id, Arc::clone(&self.app.messaging.delegations));
+        let (ended, range) = (Arc::clone(over), which.clone());
+        let written = self
+            .app
+            .store
+            .write(move |tx| {
+                let settled: Vec<_> =
+                    ended[range.clone()].iter().map(|one| settle(tx, one, &running)).collect::<StoreResult<_>>()?;
+                let claimed = asked.map(|occasion| queue::claim(tx, id, occasion, usize::MAX)).transpose()?;
+                Ok((settled, claimed.unwrap_or_default()))
+            })
+            .await;
+        match written {
+            Ok((settled, claimed)) => {
+                over[which].iter().zip(settled).for_each(|(one, settled)| one.tell(settled));
+                Ok(claimed)
+            }
+            Err(error) => {
+                tracing::error!(workspace_id = %id, %error, ended = which.len(), "a turn of the queue was not written");
+                Err(error)
+            }
+        }
+    }
+}
+
+/// A delivery whose panic is its own; its row is taken back when its lease is over.
+async fn contained(work: impl Future<Output = Over>) -> Option<Over> {
+    let done = AssertUnwindSafe(work).catch_unwind().await;
+    done.inspect_err(|_| tracing::error!("a delivery out of the queue panicked")).ok()
 }
 
 /// What came of one delivery.
@@ -84,9 +181,15 @@ pub(super) enum Came {
     Failed(String),
 }
 
-/// Delivers and settles one. Answers whether the next may follow at once: whoever did not take this one is asked
-/// again at its next sign of life.
-async fn one(app: &App, item: Claimed, occasion: Occasion) -> bool {
+impl Came {
+    /// Whether the next may follow at once.
+    const fn is_taken(&self) -> bool {
+        matches!(self, Self::Answered { .. } | Self::Taken)
+    }
+}
+
+/// Delivers one.
+async fn one(app: &App, item: Claimed, held: Held, occasion: Occasion) -> Over {
     let began = Instant::now();
     let sender = item.caller.map_or(Sender::Canvas, Sender::Workspace);
     let options = Options {
@@ -97,13 +200,10 @@ async fn one(app: &App, item: Claimed, occasion: Occasion) -> bool {
     };
     let message = match normalise(item.body.as_bytes(), &mut id::fresh) {
         Ok(message) => message,
-        Err(error) => {
-            let came = Came::Failed(error.to_string());
-            return settle(app, item, None, came).await;
-        }
+        Err(error) => return Over { item, sent: None, came: Came::Failed(error.to_string()), held },
     };
     let delivery = Delivery { sender, target: item.workspace, message, options };
-    let job = Arc::new(Job::new(delivery.clone()));
+    let job = Job::new(delivery.clone());
     let came = match deliver(app, delivery).await {
         Ok(Delivered::Answered { status, body, .. }) => {
             let body = match item.caller.filter(|_| tell::is_delegation(&item.body)) {
@@ -119,7 +219,7 @@ async fn one(app: &App, item: Claimed, occasion: Occasion) -> bool {
         Err(error) => Came::Failed(text_of(&error)),
     };
     let took = i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX).max(1);
-    settle(app, item, Some((job, took)), came).await
+    Over { item, sent: Some((job, took)), came, held }
 }
 
 /// Whether nothing was tried: we stop, or we only looked whether somebody is there who may be away for days.
@@ -154,52 +254,46 @@ async fn whole(status: StatusCode, mut events: mpsc::Receiver<Bytes>) -> Came {
     }
 }
 
-/// Writes what came of it: the row, and whatever the sender reads, in one transaction.
-async fn settle(app: &App, item: Claimed, sent: Option<(Arc<Job>, i64)>, came: Came) -> bool {
-    let (id, workspace) = (item.claim.id.clone(), item.workspace);
-    let go_on = matches!(came, Came::Answered { .. } | Came::Taken);
-    let outcome = match &came {
+/// Writes what came of it: the row, and whatever the sender reads.
+fn settle(tx: &mut Tx<'_>, over: &Over, running: &Running) -> StoreResult<Settled> {
+    let Over { item, sent, came, .. } = over;
+    let outcome = match came {
         Came::Answered { .. } | Came::Taken => Outcome::Done,
         Came::Again => Outcome::Again,
         Came::Failed(why) => Outcome::Failed(why.clone()),
     };
-    if let Came::Failed(reason) = &came {
-        tracing::info!(workspace_id = %workspace, queue_id = %id, attempt = item.attempts, %reason, "a queued message was not delivered");
+    let settled = queue::settle(tx, &item.claim, &outcome)?;
+    match (settled, came, sent) {
+        (Settled::Completed, Came::Answered { status, body }, Some((job, took))) => {
+            tell::answered(tx, item, job, *took, *status, body, running)?;
+        }
+        (Settled::Failed, Came::Failed(why), _) => {
+            tell::unanswered(tx, &tell::ended(item, why), Some(running))?;
+        }
+        // Purged with its workspace meanwhile: whoever delegated it still waits.
+        (Settled::Stale, _, _) if item.caller.is_some() && queue::item(tx, &item.claim.id)?.is_none() => {
+            tell::unanswered(tx, &tell::ended(item, "the workspace was deleted"), Some(running))?;
+        }
+        _ => {}
     }
-    let running = Arc::clone(&app.messaging.delegations);
-    let written = app
-        .store
-        .write(move |tx| {
-            let settled = queue::settle(tx, &item.claim, &outcome)?;
-            match (settled, &came, &sent) {
-                (Settled::Completed, Came::Answered { status, body }, Some((job, took))) => {
-                    tell::answered(tx, &item, job, *took, *status, body, &running)?;
-                }
-                (Settled::Failed, Came::Failed(why), _) => {
-                    tell::unanswered(tx, &tell::ended(&item, why), Some(&running))?;
-                }
-                // Purged with its workspace meanwhile: whoever delegated it still waits.
-                (Settled::Stale, _, _) if item.caller.is_some() && queue::item(tx, &item.claim.id)?.is_none() => {
-                    tell::unanswered(tx, &tell::ended(&item, "the workspace was deleted"), Some(&running))?;
-                }
-                _ => {}
+    Ok(settled)
+}
+
+impl Over {
+    /// Into the log.
+    fn tell(&self, settled: Settled) {
+        let (workspace, id) = (self.item.workspace, &self.held.id);
+        if let Came::Failed(reason) = &self.came {
+            tracing::info!(workspace_id = %workspace, queue_id = %id, attempt = self.item.attempts, %reason, "a queued message was not delivered");
+        }
+        match settled {
+            Settled::Stale => {
+                tracing::warn!(workspace_id = %workspace, queue_id = %id, "a queued message was somebody else's by the time it was answered");
             }
-            Ok(settled)
-        })
-        .await;
-    match written {
-        Ok(Settled::Stale) => {
-            tracing::warn!(workspace_id = %workspace, queue_id = %id, "a queued message was somebody else's by the time it was answered");
-            false
-        }
-        Ok(Settled::Failed) => {
-            tracing::warn!(workspace_id = %workspace, queue_id = %id, "a queued message was given up");
-            go_on
-        }
-        Ok(Settled::Completed | Settled::Queued) => go_on,
-        Err(error) => {
-            tracing::error!(workspace_id = %workspace, queue_id = %id, %error, "the end of a queued message was not written");
-            false
+            Settled::Failed => {
+                tracing::warn!(workspace_id = %workspace, queue_id = %id, "a queued message was given up");
+            }
+            Settled::Completed | Settled::Queued => {}
         }
     }
 }

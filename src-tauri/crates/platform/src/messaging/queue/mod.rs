@@ -13,7 +13,7 @@ mod sweep;
 mod tell;
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -32,6 +32,8 @@ pub(super) use routes::{__path_drop_stale, __path_item, drop_stale, item};
 use serde_json::json;
 pub use sweep::{recover, start, sweep_once};
 
+use tokio::sync::Notify;
+
 use super::{Delivered, Job, Sender, dispatch::Failure, ending};
 use crate::App;
 
@@ -45,9 +47,18 @@ pub struct Queue {
     open: AtomicBool,
     /// Rows that this process delivers now.
     live: Arc<Mutex<HashSet<String>>>,
+    /// Workspaces that something is delivered to out of the queue now, or that are looked at.
+    lanes: Mutex<HashMap<WorkspaceId, Asked>>,
     /// Workspaces whose count is about to be told.
     changed: Mutex<HashSet<WorkspaceId>>,
     pruned: Mutex<Option<Timestamp>>,
+}
+
+/// What a lane was told.
+struct Asked {
+    /// It should look whether the agent can take more.
+    look: Option<Occasion>,
+    wake: Arc<Notify>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -63,6 +74,40 @@ impl Queue {
     fn hold(&self, id: &str) -> Held {
         locked(&self.live).insert(id.to_owned());
         Held { id: id.to_owned(), live: Arc::clone(&self.live) }
+    }
+
+    /// Tells the lane of `id` to look. Answers what wakes it where it must be begun first.
+    fn ask(&self, id: WorkspaceId, occasion: Occasion) -> Option<Arc<Notify>> {
+        let mut lanes = locked(&self.lanes);
+        let mut begun = None;
+        let lane = lanes.entry(id).or_insert_with(|| {
+            let wake = Arc::<Notify>::default();
+            begun = Some(Arc::clone(&wake));
+            Asked { look: None, wake }
+        });
+        // A heartbeat knows more than we do, and a look is one of last resort.
+        lane.look = match (lane.look, occasion) {
+            (Some(Occasion::Heartbeat), _) | (_, Occasion::Heartbeat) => Some(Occasion::Heartbeat),
+            (Some(Occasion::Ours), _) | (_, Occasion::Ours) => Some(Occasion::Ours),
+            _ => Some(Occasion::Look),
+        };
+        lane.wake.notify_one();
+        begun
+    }
+
+    /// What the lane of `id` was told since it last asked. `None`: nothing, it is `idle`, and therefore ends.
+    fn asked(&self, id: WorkspaceId, idle: bool) -> Option<Option<Occasion>> {
+        let mut lanes = locked(&self.lanes);
+        let look = lanes.get_mut(&id).and_then(|lane| lane.look.take());
+        if look.is_none() && idle {
+            lanes.remove(&id);
+            return None;
+        }
+        Some(look)
+    }
+
+    fn close_lane(&self, id: WorkspaceId) {
+        locked(&self.lanes).remove(&id);
     }
 }
 

@@ -44,6 +44,9 @@ pub(super) fn is_delegation(body: &str) -> bool {
 
 /// The delegation that a message is for.
 fn delegation_of(body: &str) -> Option<String> {
+    if !body.contains("delegation_id") {
+        return None;
+    }
     let body: Value = serde_json::from_str(body).ok()?;
     Some(body.pointer("/params/message/metadata/delegation_id")?.as_str()?.to_owned()).filter(|id| !id.is_empty())
 }

@@ -6,7 +6,7 @@ use axum::response::Response;
 use molecule_model::{WorkspaceId, event::EventKind};
 use molecule_platform::SystemClock;
 use reqwest::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{is, parked};
 use crate::{
@@ -59,6 +59,41 @@ async fn s149_s151_s154_o15_it_is_delivered_when_the_agent_is_free_and_in_order(
     assert_eq!(ok.len(), 3);
     assert_eq!((&ok[2]["summary"], &ok[2]["source_id"]), (&json!("message/send → Deep"), &json!(null)));
     assert_eq!(ok[2]["tool_trace"], json!([{"tool": "look"}]));
+    bed.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s149_r108_an_agent_with_room_gets_as_many_at_once_and_one_of_each_sender() {
+    let bed = Bed::new().await;
+    let agent = Moody::new(Mood::Busy).await;
+    let root = bed.workspace("Root", None).await;
+    let a = bed.agent("Roomy", Some(root.id), &agent.url).await;
+    bed.sql("UPDATE workspaces SET max_concurrent_tasks = 3 WHERE id = ?1", vec![a.id.to_string()]).await;
+    bed.beat_with(&a, json!({"active_tasks": 3})).await;
+    let mut senders = vec![root.clone()];
+    for name in ["B", "C", "D"] {
+        senders.push(bed.workspace(name, Some(root.id)).await);
+    }
+    for (round, depth) in [(1, 1), (2, 5)] {
+        for (at, sender) in senders.iter().enumerate() {
+            let answer = bed.ask(sender, &a, &format!("{at}-{round}")).send().await.unwrap();
+            let body: Value = answer.json().await.unwrap();
+            assert_eq!(body["queue_depth"], json!(depth + at), "{body}");
+        }
+    }
+    agent.is(Mood::Hanging);
+    bed.beat(&a).await;
+    agent.until(7).await;
+    let mut heard = agent.heard(&Mood::Hanging);
+    heard.sort();
+    assert_eq!(heard, ["0-1", "1-1", "2-1"]);
+    // What it works on already counts, whatever comes in.
+    parked(bed.ask(&root, &a, "0-3").send().await.unwrap()).await;
+    let claimed = |conn: &molecule_store::rusqlite::Connection| {
+        let sql = "SELECT count(*) FROM a2a_queue WHERE status = 'dispatched'";
+        Ok(conn.query_row(sql, [], |row| row.get::<_, i64>(0))?)
+    };
+    assert_eq!(bed.app.store.read(claimed).await.unwrap(), 3);
     bed.stop().await;
 }
 
