@@ -21,7 +21,7 @@ import time
 
 from program import admin_token, created, free_port, server
 
-ROUNDS, SECONDS = 5, 4
+ROUNDS, SECONDS = 5, 3
 CONNECTIONS = 32
 TARGET_RATIO, TARGET_P99, TARGET_ADDED_MS = 0.40, 3.0, 0.5
 REPLY = {

@@ -1,7 +1,7 @@
 """P8: first page of activity, of chat history and of a search, and the list of 1,000 workspaces, with 10,000 and with
 1,000,000 rows of activity.
 
-Usage: reading.py PROGRAM. Rows are spread over the 1,000 workspaces as on a machine that is used: half of them belong
+Usage: reading.py PROGRAM [FOLDER]. With a folder, the data directory of the larger one stays there as `large`. Rows are spread over the 1,000 workspaces as on a machine that is used: half of them belong
 to ten. Each question goes to one of the ten. The two servers are asked in turns; what counts is how p99 grows.
 """
 
@@ -116,7 +116,7 @@ def percentile(times, share):
 
 def main():
     program = str(pathlib.Path(sys.argv[1]).resolve())
-    with tempfile.TemporaryDirectory() as folder:
+    with contextlib.nullcontext(sys.argv[2]) if len(sys.argv) > 2 else tempfile.TemporaryDirectory() as folder:
         homes = {SMALL: pathlib.Path(folder) / "small", LARGE: pathlib.Path(folder) / "large"}
         print(f"P8: reading with {SMALL:,} and with {LARGE:,} rows, {ROUNDS * CALLS} calls each, in turns", flush=True)
         ids = {rows: fill(program, home, rows) for rows, home in homes.items()}
