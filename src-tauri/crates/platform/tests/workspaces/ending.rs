@@ -1,4 +1,5 @@
 use molecule_model::event::EventKind;
+use molecule_platform::{provisioning, registry::sweep_once};
 use serde_json::json;
 
 use crate::bed::{Bed, SHORT_LIVED, is_alive, kill};
@@ -18,6 +19,20 @@ async fn a_killed_agent_is_seen_at_once_and_comes_back() {
     assert_ne!(bed.pid(id), pid);
     bed.register(id).await;
     assert_eq!(bed.status(id).await, "online");
+}
+
+#[tokio::test]
+async fn an_end_that_nobody_told_of_is_found_by_the_sweep() {
+    let bed = Bed::new().await;
+    let id = bed.online("Scribe").await;
+    let mut heard = bed.listen();
+    // An end that was asked for is no crash, and nobody wrote the status that belongs to it.
+    drop(provisioning::stop(bed.app(), id).await.unwrap());
+    assert_eq!(bed.status(id).await, "online");
+    sweep_once(bed.app()).await;
+    assert_eq!(heard.next(&[EventKind::WorkspaceOffline]).await.workspace, Some(id));
+    assert_eq!(heard.next(&[EventKind::WorkspaceProvisioning]).await.workspace, Some(id));
+    bed.until_launched(id).await;
 }
 
 #[tokio::test]

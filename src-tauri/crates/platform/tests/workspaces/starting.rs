@@ -168,3 +168,26 @@ async fn s229_many_secrets_are_few_restarts() {
     let restarts = heard.so_far().into_iter().filter(|(kind, _)| *kind == "WORKSPACE_PROVISIONING").count();
     assert!((1..=4).contains(&restarts), "{restarts} restarts for six secrets");
 }
+
+#[tokio::test]
+async fn s229_a_secret_that_comes_during_a_start_waits_until_the_agent_is_up() {
+    let bed = Bed::new().await;
+    let id = bed.running("Scribe").await;
+    let mut heard = bed.listen();
+    let (status, _) =
+        bed.ask(Method::PUT, &format!("/workspaces/{id}/secrets"), json!({"key": "KEY", "value": "v"})).await;
+    assert_eq!(status, StatusCode::OK);
+    // A restart that does not wait would begin meanwhile.
+    for _ in 0..10 {
+        assert_eq!(bed.status(id).await, "provisioning");
+    }
+    bed.register(id).await;
+    let both = [EventKind::WorkspaceOnline, EventKind::WorkspaceProvisioning];
+    assert_eq!(heard.next(&both).await.kind, EventKind::WorkspaceOnline, "the start was cut off");
+    assert_eq!(heard.next(&both).await.kind, EventKind::WorkspaceProvisioning);
+    bed.until("the secret has arrived", || async {
+        let variables = bed.maybe_pid(id).and_then(|pid| maybe_environment(pid).ok());
+        variables.is_some_and(|variables| variables.contains(&"KEY=v".to_owned()))
+    })
+    .await;
+}

@@ -115,6 +115,12 @@ async fn r28_a_changed_template_is_told_with_the_line_of_its_fault() {
     );
     std::fs::remove_dir_all(bed.home.path().join("data/templates/workspaces/fresh")).unwrap();
     assert_eq!(next_about(&mut heard, "fresh").await["state"], "gone");
+    write(&bed, "orgs/duo/org.yaml", "name: Duo\nworkspaces:\n  - name: A\n  - name: B\n");
+    let changed = next_about(&mut heard, "duo").await;
+    assert_eq!((changed["kind"].as_str(), changed["state"].as_str()), (Some("org"), Some("valid")));
+    std::fs::remove_dir_all(bed.home.path().join("data/templates/orgs/duo")).unwrap();
+    let changed = next_about(&mut heard, "duo").await;
+    assert_eq!((changed["kind"].as_str(), changed["state"].as_str()), (Some("org"), Some("gone")));
 }
 
 async fn next_about(heard: &mut crate::bed::Heard, id: &str) -> Value {
