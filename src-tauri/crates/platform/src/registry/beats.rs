@@ -5,7 +5,7 @@
 //! and nobody else waits with them.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -13,20 +13,30 @@ use molecule_store::{
     Error, Result as StoreResult,
     registry::{self, Beat, Beaten},
 };
-use tokio::sync::{Notify, oneshot};
+use tokio::{
+    sync::{Notify, oneshot},
+    time::Instant,
+};
 
 use crate::App;
 
 /// How long a beat waits for others.
 const TOGETHER: Duration = Duration::from_millis(20);
-/// So many wait for no more.
-const ENOUGH: usize = 24;
+/// Where more than so many come within that time none waits: commits are shared then anyway.
+const MANY: usize = 8;
 
 /// Beats that wait for each other.
 #[derive(Default)]
 pub struct Beats {
-    waiting: Mutex<Vec<Waiting>>,
-    enough: Notify,
+    moment: Mutex<Moment>,
+    many: Notify,
+}
+
+#[derive(Default)]
+struct Moment {
+    began: Option<Instant>,
+    count: usize,
+    waiting: Vec<Waiting>,
 }
 
 struct Waiting {
@@ -34,15 +44,42 @@ struct Waiting {
     reply: oneshot::Sender<StoreResult<Beaten>>,
 }
 
+/// Who writes a beat.
+enum Turn {
+    /// Whoever came before it in this moment.
+    Theirs,
+    /// It is the first: it waits for the others, and writes all.
+    First,
+    /// Itself, now.
+    Now(Waiting),
+}
+
 impl Beats {
-    fn put(&self, one: Waiting) -> usize {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.push(one);
-        waiting.len()
+    fn moment(&self) -> MutexGuard<'_, Moment> {
+        // Plain values: nothing in here is half done when a holder panics.
+        self.moment.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, one: Waiting) -> Turn {
+        let mut moment = self.moment();
+        let now = Instant::now();
+        if moment.began.is_none_or(|began| now.duration_since(began) >= TOGETHER) {
+            moment.began = Some(now);
+            moment.count = 0;
+        }
+        moment.count += 1;
+        if moment.count > MANY {
+            if !moment.waiting.is_empty() {
+                self.many.notify_one();
+            }
+            return Turn::Now(one);
+        }
+        moment.waiting.push(one);
+        if moment.waiting.len() == 1 { Turn::First } else { Turn::Theirs }
     }
 
     fn take(&self) -> Vec<Waiting> {
-        std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.moment().waiting)
     }
 }
 
@@ -53,18 +90,18 @@ impl Beats {
 pub async fn beat(app: &App, beat: Beat) -> StoreResult<Beaten> {
     let (reply, answer) = oneshot::channel();
     match app.beats.put(Waiting { beat, reply }) {
-        1 => {
+        Turn::Theirs => {}
+        Turn::First => {
             let worker = Arc::clone(app);
             app.tasks.detach("heartbeats", async move {
                 tokio::select! {
                     () = tokio::time::sleep(TOGETHER) => {}
-                    () = worker.beats.enough.notified() => {}
+                    () = worker.beats.many.notified() => {}
                 }
                 write(&worker, worker.beats.take()).await;
             });
         }
-        ENOUGH => app.beats.enough.notify_one(),
-        _ => {}
+        Turn::Now(Waiting { beat, .. }) => return app.store.write(move |tx| registry::beat(tx, &beat)).await,
     }
     answer.await.unwrap_or(Err(Error::Closed))
 }
