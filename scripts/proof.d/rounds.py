@@ -5,6 +5,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import time
 
 from sample import CRATES, read
 
@@ -27,6 +28,8 @@ class Rounds:
             "CARGO_PROFILE_DEV_DEBUG": "none",
             "NEXTEST_PROFILE": "proof",
             "MOLECULE_BIN": str(build / "debug" / "molecule"),
+            # No test writes what it should have found.
+            "INSTA_UPDATE": "no",
         }
         shutil.rmtree(self.logs, ignore_errors=True)
         self.logs.mkdir(parents=True)
@@ -40,46 +43,62 @@ class Rounds:
         ).stdout
         return read(json.loads(listed), self.tree)
 
-    def try_out(self, title, mutants, *options):
-        """What became of each mutant, by its name, when the tests that `options` choose were run on it."""
+    def try_out(self, title, mutants, *tests):
+        """What became of each mutant, by its name, under the tests that `tests` tell cargo to run."""
         if not mutants:
             return {}
         logs = self.logs / title.replace(" ", "-")
         logs.mkdir()
+        print(f"\nproof: {len(mutants)} {title}", flush=True)
+        timeout = max(120, 5 * self.without_a_change(logs / "unchanged.log", tests))
         lines = logs / "lines.diff"
         lines.write_text(diff_of(mutants, self.tree))
-        crates = sorted({mutant.crate for mutant in mutants})
         command = [
-            "cargo", "mutants", "--config", ".config/mutants.toml", "--in-place", "--colors", "never", "--caught",
-            "--unviable", "--output", str(logs), f"--in-diff={lines}",
-            *[f"--package=molecule-{crate}" for crate in crates], *options,
+            "cargo", "mutants", "--config", ".config/mutants.toml", "--in-place", "--baseline=skip", f"--timeout={timeout}",
+            "--colors=never", "--caught", "--unviable", f"--output={logs}", f"--in-diff={lines}",
+            *[f"--package=molecule-{crate}" for crate in sorted({mutant.crate for mutant in mutants})],
+            *[f"--test-{test[2:]}" if test.startswith("--package=") else f"--cargo-arg={test}" for test in tests],
+            *[f"--re=^{escaped(mutant.name)}$" for mutant in mutants],
         ]  # fmt: skip
-        command += [f"--re=^{escaped(mutant.name)}$" for mutant in mutants]
         code = subprocess.run(command, cwd=self.tree, env=self.environment, stdin=subprocess.DEVNULL).returncode
-        # 2: some were missed. 3: some stood still. Else the tests fail without a change, or nothing was tried at all.
+        # 2: some were missed. 3: some stood still.
         if code not in (0, 2, 3):
             raise SystemExit(f"proof: cargo-mutants ended with code {code}; its logs are in {logs}")
         outcomes = json.loads((logs / "mutants.out" / "outcomes.json").read_text())["outcomes"]
-        found = {one["scenario"]["Mutant"]["name"]: one["summary"] for one in outcomes if one["scenario"] != "Baseline"}
+        found = {one["scenario"]["Mutant"]["name"]: one["summary"] for one in outcomes}
         lost = [mutant.name for mutant in mutants if mutant.name not in found]
         if lost:
             raise SystemExit("proof: cargo-mutants did not try " + ", ".join(lost))
         return found
 
+    def without_a_change(self, log, tests):
+        """The seconds that the tests take; they have to pass. cargo-mutants itself would choose other packages."""
+        began = 0
+        with log.open("w") as output:
+            for step in (["--no-run"], []):
+                began = time.monotonic()
+                command = ["cargo", "nextest", "run", *tests, *step]
+                run = subprocess.run(
+                    command, cwd=self.tree, env=self.environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                )
+                if run.returncode != 0:
+                    raise SystemExit(f"proof: the tests fail without a change; see {log}")
+        return int(time.monotonic() - began)
+
     def own_tests(self, crate, mutants):
         """With the tests of the crate itself. Of the platform with its unit tests: the suites take longer to build."""
-        chosen = ["--cargo-arg=--lib"] if crate == "platform" else []
-        return self.try_out(f"{crate} by its own tests", mutants, *chosen)
+        chosen = ["--lib"] if crate == "platform" else []
+        return self.try_out(f"of {crate} by its own tests", mutants, f"--package=molecule-{crate}", *chosen)
 
     def platform_suites(self, mutants):
         """With the suites of the platform, which stands on all other crates."""
-        chosen = ["--cargo-arg=--test=messaging", "--cargo-arg=--test=workspaces"]
-        return self.try_out("by the platform's suites", mutants, "--test-package=molecule-platform", *chosen)
+        suites = ["--test=messaging", "--test=workspaces"]
+        return self.try_out("by the suites of the platform", mutants, "--package=molecule-platform", *suites)
 
     def black_box_tests(self, mutants):
         """With the suites that start the program."""
-        chosen = [f"--cargo-arg=--test={suite}" for suite in BLACK_BOX]
-        return self.try_out("by the black-box tests", mutants, "--test-package=molecule-desktop", *chosen)
+        suites = [f"--test={suite}" for suite in BLACK_BOX]
+        return self.try_out("by the black-box suites", mutants, "--package=molecule-desktop", *suites)
 
 
 def escaped(text):
