@@ -10,77 +10,10 @@ use molecule_store::{
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json, value::RawValue};
 
-/// The parts of a row that its events tell.
-struct Told<'a> {
-    id: &'a str,
-    activity_type: &'a str,
-    method: Option<&'a str>,
-    summary: Option<&'a str>,
-    status: &'a str,
-    source_id: Option<&'a str>,
-    target_id: Option<&'a str>,
-    duration_ms: Option<i64>,
-    error_detail: Option<&'a str>,
-    request_body: Option<&'a str>,
-    response_body: Option<&'a str>,
-    tool_trace: Option<&'a str>,
-}
-
-impl<'a> From<&'a NewActivity> for Told<'a> {
-    fn from(row: &'a NewActivity) -> Self {
-        Self {
-            id: &row.id,
-            activity_type: row.kind,
-            method: row.method.as_deref(),
-            summary: row.summary.as_deref(),
-            status: row.status,
-            source_id: row.source_id.as_deref(),
-            target_id: row.target_id.as_deref(),
-            duration_ms: row.duration_ms,
-            error_detail: row.error_detail.as_deref(),
-            request_body: row.request_body.as_deref(),
-            response_body: row.response_body.as_deref(),
-            tool_trace: row.tool_trace.as_deref(),
-        }
-    }
-}
-
-impl<'a> From<&'a Activity> for Told<'a> {
-    fn from(row: &'a Activity) -> Self {
-        let text = |raw: &'a Option<Box<RawValue>>| raw.as_deref().map(RawValue::get);
-        Self {
-            id: &row.id,
-            activity_type: &row.activity_type,
-            method: row.method.as_deref(),
-            summary: row.summary.as_deref(),
-            status: &row.status,
-            source_id: row.source_id.as_deref(),
-            target_id: row.target_id.as_deref(),
-            duration_ms: row.duration_ms,
-            error_detail: row.error_detail.as_deref(),
-            request_body: text(&row.request_body),
-            response_body: text(&row.response_body),
-            tool_trace: text(&row.tool_trace),
-        }
-    }
-}
-
-/// A body of an event: the row's own text where that is JSON; what is none stands as a string, as in the table.
-struct Body<'a>(&'a str);
-
-impl Serialize for Body<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        match serde_json::from_str::<&RawValue>(self.0) {
-            Ok(json) => json.serialize(serializer),
-            Err(_) => serializer.serialize_str(self.0),
-        }
-    }
-}
-
-/// `ACTIVITY_LOGGED`. Bodies are left out where there are none (S165). `id` and `error_detail` are additions: a
-/// screen puts the row into its list without reading it.
+/// The parts of a row that its events tell; as it stands, `ACTIVITY_LOGGED`. Bodies are left out where there are none
+/// (S165). `id` and `error_detail` are additions: a screen puts the row into its list without reading it.
 #[derive(Serialize)]
-struct Logged<'a> {
+struct Told<'a> {
     id: &'a str,
     activity_type: &'a str,
     method: Option<&'a str>,
@@ -99,6 +32,58 @@ struct Logged<'a> {
     error_detail: Option<&'a str>,
 }
 
+impl<'a> From<&'a NewActivity> for Told<'a> {
+    fn from(row: &'a NewActivity) -> Self {
+        Self {
+            id: &row.id,
+            activity_type: row.kind,
+            method: row.method.as_deref(),
+            summary: row.summary.as_deref(),
+            status: row.status,
+            source_id: row.source_id.as_deref(),
+            target_id: row.target_id.as_deref(),
+            duration_ms: row.duration_ms,
+            error_detail: row.error_detail.as_deref(),
+            request_body: row.request_body.as_deref().map(Body),
+            response_body: row.response_body.as_deref().map(Body),
+            tool_trace: row.tool_trace.as_deref().map(Body),
+        }
+    }
+}
+
+impl<'a> From<&'a Activity> for Told<'a> {
+    fn from(row: &'a Activity) -> Self {
+        let text = |raw: &'a Option<Box<RawValue>>| raw.as_deref().map(|raw| Body(raw.get()));
+        Self {
+            id: &row.id,
+            activity_type: &row.activity_type,
+            method: row.method.as_deref(),
+            summary: row.summary.as_deref(),
+            status: &row.status,
+            source_id: row.source_id.as_deref(),
+            target_id: row.target_id.as_deref(),
+            duration_ms: row.duration_ms,
+            error_detail: row.error_detail.as_deref(),
+            request_body: text(&row.request_body),
+            response_body: text(&row.response_body),
+            tool_trace: text(&row.tool_trace),
+        }
+    }
+}
+
+/// A body of an event: the row's own text where that is JSON; what is none stands as a string, as in the table.
+#[derive(Clone, Copy)]
+struct Body<'a>(&'a str);
+
+impl Serialize for Body<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        match serde_json::from_str::<&RawValue>(self.0) {
+            Ok(json) => json.serialize(serializer),
+            Err(_) => serializer.serialize_str(self.0),
+        }
+    }
+}
+
 /// `A2A_RESPONSE`.
 #[derive(Serialize)]
 struct Response<'a> {
@@ -109,33 +94,16 @@ struct Response<'a> {
 
 impl Told<'_> {
     fn logged(&self) -> Payload {
-        Payload::of(&Logged {
-            id: self.id,
-            activity_type: self.activity_type,
-            method: self.method,
-            summary: self.summary,
-            status: self.status,
-            source_id: self.source_id,
-            target_id: self.target_id,
-            duration_ms: self.duration_ms,
-            tool_trace: self.tool_trace.map(Body),
-            request_body: self.request_body.map(Body),
-            response_body: self.response_body.map(Body),
-            error_detail: self.error_detail,
-        })
+        Payload::of(self)
     }
 
     fn response(&self) -> Payload {
-        Payload::of(&Response {
-            response_body: self.response_body.map(Body),
-            method: self.method,
-            duration_ms: self.duration_ms,
-        })
+        Payload::of(&Response { response_body: self.response_body, method: self.method, duration_ms: self.duration_ms })
     }
 
     /// `AGENT_MESSAGE`: the row of a notify holds the words as `result` and the files as `parts` (10 §12.5).
     fn message(&self, workspace_id: &str, name: &str) -> Payload {
-        let body: Value = self.response_body.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let body: Value = self.response_body.and_then(|body| serde_json::from_str(body.0).ok()).unwrap_or_default();
         let files: Vec<Value> =
             body["parts"].as_array().into_iter().flatten().map(|part| part["file"].clone()).collect();
         agent_message(workspace_id, name, &body["result"], files).into()

@@ -17,7 +17,7 @@ use super::{
     Listening,
     feed::{Feed, Heard},
 };
-use crate::{App, AppError, AppResult, auth::Caller, messaging::related};
+use crate::{App, AppError, AppResult, auth::Caller, registry::related};
 
 /// Close code "try again later": reconnect and read the snapshot.
 const TRY_AGAIN: u16 = 1013;

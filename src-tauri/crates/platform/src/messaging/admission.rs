@@ -5,12 +5,7 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use molecule_model::{
-    Status, WorkspaceId,
-    access::{self, Lineage, MAX_DEPTH},
-    event::EventKind,
-    wire::DeliveryMode,
-};
+use molecule_model::{Status, WorkspaceId, event::EventKind, wire::DeliveryMode};
 use molecule_store::{
     Result as StoreResult, Store, Tx,
     activity::{self, NewActivity},
@@ -27,7 +22,7 @@ use super::{
 };
 use crate::{
     activity::logged,
-    registry::{AddressRefused, AddressRules, may_communicate},
+    registry::{AddressRefused, AddressRules, may_communicate, related},
 };
 
 /// What was decided.
@@ -196,34 +191,6 @@ pub async fn quick(
         Judged::Go(to) => Some(to),
         _ => None,
     })
-}
-
-/// As [`may_communicate`], from memory.
-///
-/// # Errors
-/// When the tables cannot be read.
-pub async fn related(store: &Store, from: WorkspaceId, target: WorkspaceId) -> StoreResult<bool> {
-    if from == target {
-        return Ok(true);
-    }
-    let (Some(from), Some(target)) = (lineage(store, from).await?, lineage(store, target).await?) else {
-        return Ok(false);
-    };
-    Ok(access::may_communicate(&from, &target))
-}
-
-/// As `workspaces::lineage`, from memory.
-async fn lineage(store: &Store, id: WorkspaceId) -> StoreResult<Option<Lineage>> {
-    let Some(entry) = store.entry(id).await? else { return Ok(None) };
-    let (mut next, mut ancestors) = (entry.parent, Vec::new());
-    while let Some(up) = next {
-        if ancestors.len() >= MAX_DEPTH || up == id {
-            break;
-        }
-        ancestors.push(up);
-        next = store.entry(up).await?.and_then(|entry| entry.parent);
-    }
-    Ok(Some(Lineage { id, ancestors }))
 }
 
 /// The row is the delivery (10 §9.4, O-8): always written, committed before the 200.

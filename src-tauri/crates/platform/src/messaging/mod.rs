@@ -19,6 +19,7 @@ mod forgiving;
 mod job;
 mod limits;
 pub mod queue;
+mod reach;
 mod reader;
 mod recover;
 mod routes;
@@ -31,7 +32,6 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-pub use admission::related;
 pub use ask::{Asked, ask};
 pub use delegation::{Begun, delegate_to as delegate};
 pub use dispatch::{AnswerBody, BodyError, Failure, PassedBody};

@@ -14,10 +14,11 @@ use tokio::{sync::mpsc, time::Instant};
 use super::{
     Delivered, Job,
     dispatch::AnswerBody,
-    door::{Reply, is_dead},
+    door::Reply,
     ending::{self, End, INTERRUPTED},
     flights::InFlight,
     limits::{Cut, Limits},
+    reach::is_dead,
     reader::Reader,
 };
 use crate::App;

@@ -5,8 +5,12 @@ use axum::{
     extract::{Path, Query, State},
     http::{HeaderMap, StatusCode},
 };
-use molecule_model::{Status, WorkspaceId, access, wire::DeliveryMode};
-use molecule_store::{Result as StoreResult, registry, rusqlite::Connection, workspaces};
+use molecule_model::{
+    Status, WorkspaceId,
+    access::{self, Lineage, MAX_DEPTH},
+    wire::DeliveryMode,
+};
+use molecule_store::{Result as StoreResult, Store, registry, rusqlite::Connection, workspaces};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json, value::RawValue};
 use utoipa::ToSchema;
@@ -29,6 +33,34 @@ pub fn may_communicate(conn: &Connection, caller: WorkspaceId, target: Workspace
         return Ok(false);
     };
     Ok(access::may_communicate(&caller, &target))
+}
+
+/// As [`may_communicate`], from memory.
+///
+/// # Errors
+/// When the tables cannot be read.
+pub async fn related(store: &Store, from: WorkspaceId, target: WorkspaceId) -> StoreResult<bool> {
+    if from == target {
+        return Ok(true);
+    }
+    let (Some(from), Some(target)) = (lineage(store, from).await?, lineage(store, target).await?) else {
+        return Ok(false);
+    };
+    Ok(access::may_communicate(&from, &target))
+}
+
+/// As `workspaces::lineage`, from memory.
+async fn lineage(store: &Store, id: WorkspaceId) -> StoreResult<Option<Lineage>> {
+    let Some(entry) = store.entry(id).await? else { return Ok(None) };
+    let (mut next, mut ancestors) = (entry.parent, Vec::new());
+    while let Some(up) = next {
+        if ancestors.len() >= MAX_DEPTH || up == id {
+            break;
+        }
+        ancestors.push(up);
+        next = store.entry(up).await?.and_then(|entry| entry.parent);
+    }
+    Ok(Some(Lineage { id, ancestors }))
 }
 
 /// The caller check of 10 §7.1 as leave it: the workspace itself, the person, development.

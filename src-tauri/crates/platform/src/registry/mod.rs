@@ -15,7 +15,7 @@ mod sweep;
 
 pub use address::{AddressRefused, AddressRules, Destination, Host, Names, SystemNames};
 pub use beats::Beats;
-pub use discovery::may_communicate;
+pub use discovery::{may_communicate, related};
 pub use presence::{LIVENESS, Overrides, Presence};
 pub use sweep::{PERIOD, free_phantoms, process_gone, recover, start, sweep_once};
 use utoipa_axum::routes;
