@@ -64,7 +64,7 @@ export const TeamBox = memo(function TeamBox({ id, w, h, depth }: Props) {
           </div>
           {full && <div className="text-meta text-ink-3 cut">{facts.origin}</div>}
           {(full || level === 'task') && (
-            <div className={clsx(full ? 'clamp-2 text-body mt-1.5' : 'cut text-meta text-ink-2 mt-0.5', look === 'failed' && 'text-bad', facts.taskTone === 'quiet' && 'text-ink-3')} title={task}>
+            <div className={clsx('clamp-2', full ? 'text-body mt-1.5' : 'text-meta text-ink-2 mt-0.5', look === 'failed' && 'text-bad', facts.taskTone === 'quiet' && 'text-ink-3')} title={task}>
               {facts.lead && <b className="text-warn font-semibold">{facts.lead} </b>}{task}
               {full && look === 'degraded' && facts.foot && <span className="text-warn"> {facts.foot}</span>}
             </div>

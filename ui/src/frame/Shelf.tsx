@@ -8,7 +8,7 @@ import { useNow } from '@/state/now';
 import { ancestors } from '@/state/org';
 import { useScreen } from '@/state/screen';
 import type { Look } from '@/state/status';
-import { elapsed } from '@/text/say';
+import { elapsed, sentences } from '@/text/say';
 import { expiresIn } from '@/text/approvals';
 
 interface Shown {
@@ -50,7 +50,7 @@ function useShown(): Shown[] {
         shown.push({
           id: `approval:${each.id}`, look: 'waiting', rank: 0,
           who: org.agents[each.workspace_id]?.name ?? each.workspace_name ?? 'An agent',
-          title: `asks: ${each.action}`, detail: [each.reason, expiresIn(each, now)].filter(Boolean).join('. '),
+          title: `asks: ${each.action}`, detail: sentences(each.reason, expiresIn(each, now)),
           actions: [
             { label: 'Deny', run: () => void decide(each, 'denied') },
             { label: 'Review', run: () => show({ kind: 'review', approvalId: each.id }), primary: true },

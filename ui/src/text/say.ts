@@ -101,3 +101,9 @@ export function argument(input: unknown): string {
   const first = values.find((value) => typeof value === 'string' && value) as string | undefined;
   return first ?? (values.length ? JSON.stringify(input) : '');
 }
+
+/** What is there, one sentence behind the other; what ends one already gets no second full stop. */
+export function sentences(...parts: (string | null | undefined)[]): string {
+  const said = parts.map((part) => part?.trim() ?? '').filter(Boolean);
+  return said.map((part, at) => (at < said.length - 1 && !/[.!?…]$/.test(part) ? `${part}.` : part)).join(' ');
+}

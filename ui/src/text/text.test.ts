@@ -5,7 +5,7 @@ import { faultOf, parentTaskOf, requestContent, responseContent, traceOf, usageO
 import { snippetsOf, withToken } from './connect';
 import { checkWords, nameFault } from './keys';
 import { readSubsystems, recoveryWords } from './health';
-import { ago, argument, duration, elapsed, plural, roughly } from './say';
+import { ago, argument, duration, elapsed, plural, roughly, sentences } from './say';
 import { matchRanges, loosely, rank } from '@/palette/match';
 
 describe('numbers as a colleague says them', () => {
@@ -155,4 +155,10 @@ describe('the palette', () => {
     expect(loosely('Research lead', 'rlead')).toBe(true);
     expect(matchRanges('Research lead', 'SEA')).toEqual([[2, 5]]);
   });
+});
+
+it('sets one sentence behind the other, with one full stop each', () => {
+  expect(sentences('It cannot be taken back.', '9 min left')).toBe('It cannot be taken back. 9 min left');
+  expect(sentences('Ask for sync', undefined, '', '7 min left')).toBe('Ask for sync. 7 min left');
+  expect(sentences('', '1 min left')).toBe('1 min left');
 });
